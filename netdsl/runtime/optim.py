@@ -27,7 +27,7 @@ from netdsl.runtime.errors import RunError
 
 
 def learning_rate(
-    schedule: Schedule, lr: float, epoch: float, epochs: int, losses: Sequence[float] = ()
+    schedule: Schedule, lr: float, epoch: float, epochs: float, losses: Sequence[float] = ()
 ) -> float:
     """The learning rate at `epoch`, counted from 0 with a fraction; `lr` is the peak, `losses` are those on
     the validation images after the epochs before.
@@ -45,8 +45,8 @@ def learning_rate(
             return lr * risen * factor ** sum(epoch >= start for start in at)
         case Cosine():
             return lr * risen * (1 + math.cos(math.pi * way)) / 2
-        case OneCycle():
-            return lr * risen * (1 - way)
+        case OneCycle(start=start, end=end):
+            return lr * (start + (1 - start) * risen) * (1 - (1 - end) * way)
         case Exponential(factor):
             return lr * risen * factor ** int(epoch)
         case Plateau(factor, patience):
@@ -65,6 +65,16 @@ def plateaus(losses: Sequence[float], patience: int) -> int:
         elif waited > patience:
             waited, found = 0, found + 1
     return found
+
+
+class Rates(NamedTuple):
+    """How a weight is trained: factors of the recipe's learning rate and weight decay, and the number of epochs
+    after which it stays as it is; 0 for a frozen one.
+    """
+
+    lr: float = 1.0
+    decay: float = 1.0
+    epochs: float = math.inf
 
 
 class _Part(NamedTuple):
@@ -87,8 +97,10 @@ class Optimizer:
     def __init__(self, parts: list[_Part]) -> None:
         self._parts = parts
 
-    def step(self, lr: float, clip: float | None = None) -> None:
-        """One update with a learning rate; clears the gradients. Their norm is at most `clip`."""
+    def step(self, lr: float, clip: float | None = None, epoch: float = 0.0) -> None:
+        """One update with a learning rate; clears the gradients. Their norm is at most `clip`. `epoch`, from
+        0, decides which weights are still trained.
+        """
         for optimizer, weights, parameters, _, share in self._parts:
             for weight, parameter in zip(weights.values(), parameters, strict=True):
                 if parameter is not weight:
@@ -96,6 +108,9 @@ class Optimizer:
                     weight.grad = None
             for group in optimizer.param_groups:
                 group["lr"] = lr * share * group["factor"]
+                if epoch >= group["epochs"]:
+                    for parameter in group["params"]:
+                        parameter.grad = None
         if clip is not None:
             torch.nn.utils.clip_grad_norm_([p for part in self._parts for p in part.parameters], clip)
         for optimizer, *_ in self._parts:
@@ -149,19 +164,19 @@ class Optimizer:
 
 
 def build(
-    parameters: list[Tensor], optimizer: Optimizers, *, fused: bool, factors: Sequence[float] = ()
+    parameters: list[Tensor], optimizer: Optimizers, *, fused: bool, rates: Sequence[Rates] = ()
 ) -> Optimizer:
     """The optimizer of a recipe for a network's weights, in the network's order and on their device; frozen
     weights are not updated.
 
-    `factors` are those of each weight's learning rate, by default 1. `fused`: torch's fused kernels, where it
+    `rates` are those of each weight. `fused`: torch's fused kernels, where it
     has them (not for Muon's matrices). Raises RunError if there is nothing to train, or the optimizer's
     arguments contradict each other.
     """
     trained = {i: parameter for i, parameter in enumerate(parameters) if parameter.requires_grad}
     if not trained:
         raise RunError("the network has no weights to train", "add a layer with weights, or freeze less")
-    factors = factors or [1.0] * len(parameters)
+    rates = rates or [Rates()] * len(parameters)
     moments = ("step", "exp_avg", "exp_avg_sq")
     match optimizer:
         case Sgd(momentum=0, nesterov=True):
@@ -169,11 +184,11 @@ def build(
         case Sgd(_, momentum, nesterov):
             entries = ("momentum_buffer",) if momentum else ()
             options: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov, "fused": fused}
-            return Optimizer([_part(torch.optim.SGD, trained, optimizer, factors, entries, **options)])
+            return Optimizer([_part(torch.optim.SGD, trained, optimizer, rates, entries, **options)])
         case Adam():
-            return Optimizer([_part(torch.optim.Adam, trained, optimizer, factors, moments, fused=fused)])
+            return Optimizer([_part(torch.optim.Adam, trained, optimizer, rates, moments, fused=fused)])
         case AdamW():
-            return Optimizer([_part(torch.optim.AdamW, trained, optimizer, factors, moments, fused=fused)])
+            return Optimizer([_part(torch.optim.AdamW, trained, optimizer, rates, moments, fused=fused)])
         case Muon(lr, momentum, nesterov, _, adamw_lr):
             # Frozen kernels count: the layer after a frozen first layer is hidden.
             kernels = [i for i, parameter in enumerate(parameters) if _is_kernel(parameter)]
@@ -184,11 +199,11 @@ def build(
             parts = []
             if hidden:
                 entries = ("momentum_buffer",)
-                parts.append(_part(torch.optim.Muon, hidden, optimizer, factors, entries, **options))
+                parts.append(_part(torch.optim.Muon, hidden, optimizer, rates, entries, **options))
             if others:
                 options = {"betas": (0.9, 0.95), "eps": 1e-10, "fused": fused}
                 parts.append(
-                    _part(torch.optim.AdamW, others, optimizer, factors, moments, adamw_lr / lr, **options)
+                    _part(torch.optim.AdamW, others, optimizer, rates, moments, adamw_lr / lr, **options)
                 )
             return Optimizer(parts)
 
@@ -197,13 +212,16 @@ def _part(
     kind: type[torch.optim.Optimizer],
     weights: dict[int, Tensor],
     optimizer: Optimizers,
-    factors: Sequence[float],
+    rates: Sequence[Rates],
     entries: tuple[str, ...],
     share: float = 1.0,
     **options: Any,
 ) -> _Part:
-    # The group of each weight: whether it has no decay, and its factor.
-    keys = {i: (not optimizer.decay_norms and not _is_kernel(w), factors[i]) for i, w in weights.items()}
+    # The group of each weight.
+    keys = {
+        i: rates[i] if optimizer.decay_norms or _is_kernel(w) else rates[i]._replace(decay=0.0)
+        for i, w in weights.items()
+    }
     # In torch's order: group after group.
     weights = {i: weights[i] for i in sorted(weights, key=lambda i: keys[i])}
     parameters = {
@@ -215,8 +233,9 @@ def _part(
     groups = [
         {
             "params": [parameters[i] for i in weights if keys[i] == key],
-            "weight_decay": 0.0 if key[0] else optimizer.weight_decay,
-            "factor": key[1],
+            "weight_decay": optimizer.weight_decay * key.decay,
+            "factor": key.lr,
+            "epochs": key.epochs,
         }
         for key in sorted(set(keys.values()))
     ]

@@ -26,7 +26,7 @@ from netdsl.runtime.errors import Diverged, Interrupted, RunError, damaged
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.image_files import free_cores
 from netdsl.runtime.images import Split
-from netdsl.runtime.loop import Progress, train_epoch
+from netdsl.runtime.loop import Progress, images_of, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import METRICS, Metrics, with_prefix
 from netdsl.runtime.model import Model, require_match
@@ -198,7 +198,7 @@ class Training:
             self._begin()
             with (
                 on_signals(self.processes) as stop,
-                Display(self.console, self.recipe.epochs, self.task, len(run.rows)) as display,
+                Display(self.console, math.ceil(self.recipe.epochs), self.task, len(run.rows)) as display,
             ):
                 while not is_complete(self.run.rows, self.recipe):
                     self._epoch(stop, display, each_epoch)
@@ -233,20 +233,20 @@ class Training:
 
     def _begin(self) -> None:
         """Writes the first checkpoint, and decides whether to compile."""
-        batches.require_enough(
-            self.recipe.batch, self.progress.of_images - self.progress.seen, self.processes
-        )
+        progress, recipe = self.progress, self.recipe
+        left = images_of(progress.epoch, recipe, progress.of_images) - progress.seen
+        batches.require_enough(recipe.batch, left, self.processes)
         run, count = self.run, self.processes.size
         # Before compiling, which takes long. A run resumed from here decides anew whether to compile.
         run.how = {**run.how, **self.speed.facts(), "compile": self.compile}
         self._save()
-        order = torch.arange(self.progress.of_images)
-        steps = len(batches.split(order, self.recipe.batch, 2 * count))
-        left = steps * (self.recipe.epochs - self.progress.epoch) - self.progress.steps
+        order = torch.arange(progress.of_images)
+        steps = len(batches.split(order, recipe.batch, 2 * count))
+        left = math.ceil(steps * (recipe.epochs - progress.epoch)) - progress.steps
         decision = decide(
             self.train_step,
             self.compile,
-            self._example(self.recipe.batch),
+            self._example(recipe.batch),
             left,
             partial(say, self.console),
         )
@@ -326,14 +326,13 @@ class Training:
         self.saved, self.saved_position = time.perf_counter(), self._where()
 
     def _scores(self, part: Split) -> dict[str, float]:
-        flip = self.recipe.tta == "flip"
         return evaluate(
             self.train_step.model,
             self.data,
             part,
             self.speed,
             task=self.task,
-            flip=flip,
+            views=self.recipe.tta,
             workers=self.workers,
             processes=self.processes,
         )

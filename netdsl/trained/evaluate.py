@@ -55,8 +55,8 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device: str, cons
     with suppress(RunError):  # of a run without metrics
         if metrics.read(folder)[-1].validation_score is None:
             which = "last"  # no weights were better than others
-    task, flip = task_of(run.network), run.network.recipe.tta == "flip"
-    kept = score(model, dataset, dataset.test, speed, task=task, flip=flip)
+    recipe = run.network.recipe
+    kept = score(model, dataset, dataset.test, speed, task=task_of(run.network), views=recipe.tta)
     return Evaluation(
         run.network.name,
         which,

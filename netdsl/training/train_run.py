@@ -96,6 +96,7 @@ def train_run(
     fingerprint = data.fingerprint()
     model = create_model(network, require_style(style), network.recipe.seed, speed.device)
     initial = initial_weights.begin(network, model, require_style(style), console)
+    initial_weights.whiten(network, model, data, initial)
     record = Record.of(compiled, require_style(style), overrides, fingerprint, inputs.rules, initial)
     _require_same(processes, record, speed)
     run = Run(folder, record.to_json(), how={"log": watchers.names}, processes=processes)
