@@ -68,8 +68,8 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Dirac:
-    """The convolution that leaves its input as it is. If it has more filters than input channels, the others are
-    zeros, or with `rest=pytorch` torch's default: a partial identity (Jordan 2024, section 3.3).
+    """The convolution that leaves its input as it is. If it has more filters than input channels, the others
+    are zeros, or with `rest=pytorch` torch's default: a partial identity (Jordan 2024, section 3.3).
     """
 
     rest: Literal["zeros", "pytorch"] = arg(Word(("zeros", "pytorch")), "zeros")
@@ -77,8 +77,9 @@ class Dirac:
 
 @dataclass(frozen=True, slots=True)
 class Whiten:
-    """Filters that whiten the patches of the training images: the eigenvectors v of their covariance, those of
-    the largest eigenvalues e first, as v / sqrt(e + eps), and then their negatives (Jordan 2024, section 3.2).
+    """Filters that whiten the patches of the training images: the eigenvectors v of their covariance, those
+    of the largest eigenvalues e first, as v / sqrt(e + eps), and then their negatives (Jordan 2024, section
+    3.2).
 
     It is for the first convolution, whose weights are computed from the first `images` training images when a
     training begins; generated code draws them like those without a rule.

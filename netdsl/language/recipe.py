@@ -162,8 +162,8 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class OneCycle:
-    """Linear up over `warmup` epochs, then linear down (Smith and Topin 2018); from `start` and to `end`, which
-    are factors of the learning rate.
+    """Linear up over `warmup` epochs, then linear down (Smith and Topin 2018); from `start` and to `end`,
+    which are factors of the learning rate.
     """
 
     warmup: float = arg(Real(), 2.0)
@@ -314,9 +314,9 @@ class Lookahead:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """How some of the weights are trained, relative to the others: factors of their learning rate and of their
-    weight decay, and the number of epochs after which they stay as they are. A weight in several groups has
-    the product of the factors and the fewest epochs.
+    """How some of the weights are trained, relative to the others: factors of their learning rate and of
+    their weight decay, and the number of epochs after which they stay as they are. A weight in several groups
+    has the product of the factors and the fewest epochs.
     """
 
     lr_factor: float = arg(Real(), 1.0, named=True, last=True)

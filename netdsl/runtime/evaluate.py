@@ -51,8 +51,8 @@ def score(
 ) -> Scoring:
     """Collects the outputs for a split of the data, which must be on the model's device.
 
-    The outputs are the means over the `views` of test-time augmentation. Each image is evaluated by one of the
-    `processes`. Raises RunError if the split is empty.
+    The outputs are the means over the `views` of test-time augmentation. Each image is evaluated by one of
+    the `processes`. Raises RunError if the split is empty.
     """
     if not len(part):
         raise RunError("there are no images to evaluate on")

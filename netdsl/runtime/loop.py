@@ -25,8 +25,8 @@ _LOOK = 0.5
 
 @dataclass(slots=True)
 class Progress:
-    """The position in an epoch, counted from 0: sums over the images `seen` of the `of_images` for training, by all
-    processes.
+    """The position in an epoch, counted from 0: sums over the images `seen` of the `of_images` for training,
+    by all processes.
 
     `seconds` is the time spent on it, `lr` the last learning rate. `first_loss` is the mean loss of its
     first batch, of `first_batch` images; None until it is known, and in a resumed epoch.
@@ -109,8 +109,8 @@ class _Looks:
 
 
 def images_of(epoch: int, recipe: Recipe, count: int) -> int:
-    """The number of images of an epoch, counted from 0, with `count` training images: those of a whole one, or
-    in the last of 9.9 epochs nine tenths of its batches.
+    """The number of images of an epoch, counted from 0, with `count` training images: those of a whole one,
+    or in the last of 9.9 epochs nine tenths of its batches.
     """
     whole = whole_epoch(recipe, count)
     batches = -(-whole // recipe.batch)

@@ -44,6 +44,9 @@ class Moment(NamedTuple):
     elapsed: float = 0.0
 
 
+START = Moment()
+
+
 class TrainStep:
     """A model, its optimizer, and the average of its weights if the recipe has one.
 
@@ -86,7 +89,7 @@ class TrainStep:
             outputs = self.model.outputs(images, training=True)
         return self.task.objective(outputs, targets)
 
-    def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float, at: Moment = Moment()) -> Tensor:
+    def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float, at: Moment = START) -> Tensor:
         """One update of the weights; `draws` are the augmentation's for the batch's images.
 
         Returns the sums of this process's losses and figures, (1 + k,) on the device.

@@ -12,7 +12,7 @@ from torch import Tensor
 def whitening(
     batches: Iterable[Tensor], filters: int, kernel: tuple[int, int], dilation: int = 1, eps: float = 5e-4
 ) -> Tensor:
-    """The weights (filters, C, *kernel) of a convolution that whitens patches of images, batches (N, C, H, W).
+    """The weights (filters, C, *kernel) of a convolution that whitens patches of images (N, C, H, W).
 
     With the eigenvectors v of the patches' covariance, they are v / sqrt(e + eps), those of the largest
     eigenvalues e first, and then the negatives of these (Jordan 2024, arXiv 2404.00498, section 3.2). The

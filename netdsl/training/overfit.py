@@ -28,8 +28,8 @@ from netdsl.runtime.metrics import METRICS
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.task import Classification, Task
 from netdsl.runtime.train_step import TrainStep
-from netdsl.trained.failure import failures_located
 from netdsl.trained import initial_weights
+from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import require_style
 from netdsl.trained.tasks import task_of

@@ -51,7 +51,7 @@ def test_the_filters_whiten_patches() -> None:
     patches = torch.cat([images[:, :, y : y + 2, x : x + 2].flatten(1) for y, x in corners]).double()
     covariance = patches.T @ patches / len(patches)
     filters = found[:12].flatten(1).double()
-    # The filters v / sqrt(e + eps) are eigenvectors, and their outputs on patches have variances e / (e + eps).
+    # The filters v / sqrt(e + eps) are eigenvectors: their outputs on patches have variances e / (e + eps).
     outputs = filters @ covariance @ filters.T
     values = torch.linalg.eigvalsh(covariance).flip(0)
     torch.testing.assert_close(outputs, torch.diag(values / (values + 1e-3)), atol=1e-4, rtol=1e-4)
