@@ -177,7 +177,7 @@ def _belongs(group: Norms | Biases | Part, layer: str, role: str) -> bool:
             return role in ("scale", "shift")
         case Biases():
             return role == "bias"
-        case Part(path):
+        case Part(path=path):
             return is_within(layer, [path])
 
 
