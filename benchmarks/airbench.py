@@ -5,8 +5,8 @@
 The loop is written from the paper (Jordan 2024, arXiv 2404.00498) with the numbers of the repository
 KellerJordan/cifar10-airbench: whole batches, augmentation of all images at once in each epoch, summed losses.
 Both train in fp32 without compiling, on the same images, in turns. The time is that of training, without
-evaluation. Smaller widths, fewer images and smaller batches are for CPUs; learning rates are for one image, so
-that they follow the batch as in the paper.
+evaluation. Smaller widths, fewer images and smaller batches are for CPUs; learning rates are for one image,
+and follow the batch as in the paper.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from dataclasses import replace
 
 import torch
+import torch._dynamo  # Optimizers import it, which is no part of a training.
 import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
@@ -62,7 +63,7 @@ def main() -> None:
             accuracy, seconds = results[-1]
             print(f"seed {seed}, {name}: {accuracy:.2%} in {seconds:.1f} s", flush=True)
     for name, results in found.items():
-        accuracies, seconds = zip(*results, strict=True)
+        accuracies, times = zip(*results, strict=True)
         spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
         print(
             f"{name}: {statistics.mean(accuracies):.2%} +- {spread:.2%}, {statistics.median(seconds):.1f} s"

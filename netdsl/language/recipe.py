@@ -314,9 +314,9 @@ class Lookahead:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """How some of the weights are trained, relative to the others: factors of their learning rate and of
-    their weight decay, and the number of epochs after which they stay as they are. A weight in several groups
-    has the product of the factors and the fewest epochs.
+    """Some of the weights, and their rates relative to the others: factors of the learning rate and of the
+    weight decay, and the number of epochs after which they stay as they are. A weight in several groups has
+    the product of the factors and the fewest epochs.
     """
 
     lr_factor: float = arg(Real(), 1.0, named=True, last=True)

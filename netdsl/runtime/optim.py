@@ -68,8 +68,8 @@ def plateaus(losses: Sequence[float], patience: int) -> int:
 
 
 class Rates(NamedTuple):
-    """How a weight is trained: factors of the recipe's learning rate and weight decay, and the number of
-    epochs after which it stays as it is; 0 for a frozen one.
+    """The rates of a weight: factors of the recipe's learning rate and weight decay, and the number of epochs
+    after which it stays as it is; 0 for a frozen one.
     """
 
     lr: float = 1.0
