@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.values import Size, Symbol, Value
 

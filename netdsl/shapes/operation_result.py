@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple, cast
+from typing import cast
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import Value
 from netdsl.ir.typed import NOTHING, Cost
 from netdsl.language.expressions import Const, known

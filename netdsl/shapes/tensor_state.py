@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.ir.resolved import Step
 from netdsl.ops.operation import EVERYWHERE, UNKNOWN, VECTOR, Shape
