@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from netdsl.base.source import Span
 from netdsl.diagnostics.fixes import Fix, write
@@ -20,7 +21,9 @@ def closest(name: str, known: Iterable[str]) -> str:
     spelt = {word.lower(): word for word in known}
     # Of two letters or fewer everything is near.
     cutoff = 0.61 if len(name) > 2 else 1  # `depth` and `width` have 0.6
-    likely = sorted(spelt, key=lambda word: word[:2] != name[:2].lower())[:_MOST]
+    start = name[:2].lower()
+    first = [word for word in spelt if word.startswith(start)]
+    likely = [*first, *islice((word for word in spelt if not word.startswith(start)), _MOST)][:_MOST]
     match = get_close_matches(name.lower(), likely, n=1, cutoff=cutoff)
     return spelt[match[0]] if match else ""
 

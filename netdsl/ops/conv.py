@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import ClassVar, Literal, TypeAlias
 
 from netdsl.base.lazy_dataclass import lazy_dataclass
@@ -35,8 +36,8 @@ class _Sliding(Weighted):
     )
     function_call: ClassVar[str] = "F.conv2d(x, weight, bias, stride=1, padding=0, dilation=1, groups=1)"
 
-    def window(self) -> Window:
-        raise NotImplementedError
+    @abstractmethod
+    def window(self) -> Window: ...
 
     def field(self) -> tuple[int, int]:
         return self.window().sizes

@@ -5,6 +5,7 @@ An operation is a frozen dataclass whose fields are its arguments.
 
 from __future__ import annotations
 
+from abc import ABC, ABCMeta
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -147,7 +148,7 @@ def kernel_and_bias(a: Arguments, *shape: Expr, out: Expr | None = None) -> tupl
 
 
 @lazy_dataclass
-class Operation:
+class Operation(ABC):
     """Base of all operations; the fields of a subclass are its arguments (`arg`)."""
 
     name: ClassVar[str]
@@ -240,7 +241,7 @@ def defined(base: type[Operation], attributes: Sequence[str], name: str, *row: o
         "name": name,
     }
     namespace |= dict(zip(attributes, values, strict=True))
-    return cast(type[Operation], type(name, (base,), namespace))
+    return cast(type[Operation], ABCMeta(name, (base,), namespace))
 
 
 @lazy_dataclass
