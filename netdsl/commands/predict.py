@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     "--output",
     type=OutputPath(folder=True),
     metavar="PICTURE|FOLDER|RESULTS",
-    help="Also draw boxes or classes of pixels: of one image into this picture, of several into pictures in this "
-    "folder; or write boxes into this .json in COCO's format of results: the IMAGE is then a file of COCO's "
-    "annotations.",
+    help="Also draw boxes or classes of pixels: of one image into this picture, of several into pictures in "
+    "this folder; or write boxes into this .json in COCO's format of results: the IMAGE is then a file of "
+    "COCO's annotations.",
 )
 @weights_option
 @device_option

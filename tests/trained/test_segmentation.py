@@ -78,7 +78,7 @@ def test_trained_evaluated_resumed_and_drawn(tmp_path: Path, monkeypatch: pytest
     [
         (
             ("scenes(48, masks=yes)", "digits"),
-            "the images of `digits` have one class each, but the network gives each position a class",
+            "one class each, but the network gives each position a class",
         ),
         (
             (", save scores }\noutput scores", ", global_avgpool, flatten }"),
