@@ -4,8 +4,8 @@
 
 The loop is written from the paper (Jordan 2024, arXiv 2404.00498) with the numbers of the repository
 KellerJordan/cifar10-airbench: whole batches, augmentation of all images at once in each epoch, summed losses.
-Both train in fp32 without compiling, on the same images, in turns. The time is that of training, without
-evaluation. Smaller widths, fewer images and smaller batches are for CPUs; learning rates are for one image,
+Both train in fp32 without compiling, on the same images, in turns. The time is the processor's for training,
+without evaluation. Smaller widths, fewer images and smaller batches are for CPUs; learning rates are for one image,
 and follow the batch as in the paper.
 """
 
@@ -86,14 +86,14 @@ def _recipe(recipe: Recipe, batch: int, images: int) -> Recipe:
 def _ours(network: netdsl.Network, recipe: Recipe, images: Dataset) -> tuple[float, float]:
     """The accuracy, and the seconds of training."""
     speed = choose(SpeedRequest(device="cpu", precision="fp32", compile="off"), convolutions(network))
-    started = time.perf_counter()
+    started = time.process_time()
     model = create_model(network, "module", recipe.seed, speed.device)
     initial_weights.whiten(network, model, images, None)
     model.to(speed.device, speed.layout)
     train_step = TrainStep(model, recipe, speed, ALONE, tuning=initial_weights.tuning(network, None))
     for epoch in range(math.ceil(recipe.epochs)):
         train_epoch(train_step, images, Progress(epoch, len(images.train)), lambda _: False)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     with train_step.averaged():
         return evaluate(model, images, images.test, speed, views=recipe.tta)["accuracy"], seconds
 
@@ -101,7 +101,7 @@ def _ours(network: netdsl.Network, recipe: Recipe, images: Dataset) -> tuple[flo
 def _loop(width: int, batch: int, images: Dataset, seed: int) -> tuple[float, float]:
     """The same of the plain loop."""
     torch.manual_seed(seed)
-    started = time.perf_counter()
+    started = time.process_time()
     assert isinstance(images.train.images, Tensor) and isinstance(images.test.images, Tensor)
     x, labels = _normalised(images.train.images, images), images.train.labels
     model = _network(width, x[:5000]).to(memory_format=torch.channels_last)
@@ -147,7 +147,7 @@ def _loop(width: int, batch: int, images: Dataset, seed: int) -> tuple[float, fl
                     if name in slow:
                         slow[name].lerp_(tensor, 1 - 0.95**5 * (step / steps) ** 3)
                         tensor.copy_(slow[name])
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     model.load_state_dict(slow, strict=False)
     model.eval()
     right = 0
