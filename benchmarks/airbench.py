@@ -3,10 +3,10 @@
     python benchmarks/airbench.py FOLDER [--width 64] [--images 50000] [--batch 1024] [--seeds 3]
 
 The loop is written from the paper (Jordan 2024, arXiv 2404.00498) with the numbers of the repository
-KellerJordan/cifar10-airbench: whole batches, augmentation of all images at once in each epoch, summed losses.
-Both train in fp32 without compiling, on the same images, in turns. The time is the processor's for training,
-without evaluation. Smaller widths, fewer images and smaller batches are for CPUs; learning rates are for one image,
-and follow the batch as in the paper.
+KellerJordan/cifar10-airbench: whole batches, all images augmented at once in each epoch, summed losses.
+Both train in fp32 without compiling, on the same images, in turns. The time is the processor's for the
+training, without evaluation. Smaller widths, fewer images and smaller batches are for CPUs; learning rates
+are for one image, and follow the batch as in the paper.
 """
 
 from __future__ import annotations
