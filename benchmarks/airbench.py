@@ -65,9 +65,7 @@ def main() -> None:
     for name, results in found.items():
         accuracies, times = zip(*results, strict=True)
         spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
-        print(
-            f"{name}: {statistics.mean(accuracies):.2%} +- {spread:.2%}, {statistics.median(seconds):.1f} s"
-        )
+        print(f"{name}: {statistics.mean(accuracies):.2%} +- {spread:.2%}, {statistics.median(times):.1f} s")
 
 
 def _recipe(recipe: Recipe, batch: int, images: int) -> Recipe:
