@@ -30,6 +30,7 @@ from netdsl.commands.graph import graph
 from netdsl.commands.import_weights import import_weights
 from netdsl.commands.lesson import lesson
 from netdsl.commands.list import list_networks
+from netdsl.commands.lr_find import lr_find
 from netdsl.commands.lsp import lsp
 from netdsl.commands.new import new
 from netdsl.commands.plot import plot
@@ -72,6 +73,7 @@ main.add_commands("Write networks", new, list_networks, check, explain, fmt, bui
 main.add_commands(
     "Train and use networks",
     train,
+    lr_find,
     tune,
     evaluate,
     predict,

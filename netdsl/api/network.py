@@ -7,11 +7,11 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netdsl.api.curves import Curves
+from netdsl.api.curves import Curves, LearningRates
 from netdsl.api.picture import Picture
 from netdsl.api.recipe_values import recipe_overrides, recipe_value
 from netdsl.base.document import Document, Documented, Table, document_html
-from netdsl.compiler import Compiled, Style, compile_network
+from netdsl.compiler import Style, compile_network
 from netdsl.language.recipe import Recipe
 from netdsl.network import CompiledNetwork
 from netdsl.summary.network_summary import Summary
@@ -107,20 +107,54 @@ class Network(CompiledNetwork):
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers, free_folder, train_run
 
-        overrides = recipe_overrides(self.recipe, recipe) | {
-            key: recipe_value(key, v) for key, v in keys.items()
-        }
-        network = CompiledNetwork(self._recompiled(overrides))
+        overrides, network = self._with_recipe(recipe, keys)
         folder = Path(fspath(run)) if run else free_folder(network.name)
         request = SpeedRequest(device=device, precision=precision, compile=compile)
         watchers = Watchers(loggers, callbacks, quiet)
         train_run(network.compiled, overrides, style, folder, request, watchers=watchers)
         return Run(folder)
 
-    def _recompiled(self, overrides: Mapping[str, str]) -> Compiled:
-        """The network with keys of its recipe overridden."""
+    def lr_find(
+        self,
+        *,
+        recipe: Recipe | None = None,
+        steps: int = 100,
+        low: float = 1e-6,
+        high: float = 10.0,
+        style: Style = "module",
+        quiet: bool = True,
+        device: str = "auto",
+        precision: str = "auto",
+        compile: str = "auto",
+        **keys: object,
+    ) -> LearningRates:
+        """Trains at most `steps` steps with a learning rate that rises from `low` to `high`, and suggests one
+        (Smith 2015); no run is written. A notebook shows the losses. The other arguments, and the errors,
+        are those of `train`.
+
+        >>> found = netdsl.load("convnet", input="1x8x8").lr_find(data="digits")
+        >>> 1e-3 < found.suggestion < 1
+        True
+        >>> found.save("lr.png")
+        """
+        from netdsl.runtime.console import user_console
+        from netdsl.runtime.speed import SpeedRequest
+        from netdsl.training.lr_find import find_lr
+
+        _, network = self._with_recipe(recipe, keys)
+        request = SpeedRequest(device=device, precision=precision, compile=compile)
+        return LearningRates(find_lr(network, style, request, steps, low, high, user_console(quiet)))
+
+    def _with_recipe(
+        self, recipe: Recipe | None, keys: Mapping[str, object]
+    ) -> tuple[dict[str, str], CompiledNetwork]:
+        """The overrides of a recipe and of keys as texts, and the network with them. Raises NetworkError."""
+        overrides = recipe_overrides(self.recipe, recipe) | {
+            key: recipe_value(key, value) for key, value in keys.items()
+        }
         before = self.compiled
-        return compile_network(before.source, before.settings, overrides, before.used.__getitem__)
+        compiled = compile_network(before.source, before.settings, overrides, before.used.__getitem__)
+        return overrides, CompiledNetwork(compiled)
 
 
 class Run(Documented):

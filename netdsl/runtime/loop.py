@@ -113,21 +113,30 @@ def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
 
 
+def scheduled(recipe: Recipe, losses: Sequence[float] = ()) -> Callable[[float], float]:
+    """The learning rate at a moment in epochs, by the recipe's schedule; `losses` are those on validation
+    images after the epochs before.
+    """
+    return lambda moment: learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs, losses)
+
+
 def train_epoch(
     train_step: TrainStep,
     data: Dataset,
     progress: Progress,
     look: Callable[[bool], bool],
     workers: int = 0,
-    losses: Sequence[float] = (),
+    rate: Callable[[float], float] | None = None,
 ) -> None:
     """Trains on each image once, from the position of `progress`, which it updates.
 
     `look` is called after each step with whether the sums are up to date, which is at the same steps in all
-    processes, and returns whether to stop; `losses` are those on validation images after the epochs before.
-    Images in files are decoded by `workers` processes. Raises Diverged if the loss is not finite.
+    processes, and returns whether to stop. `rate` is the learning rate at a moment in epochs, by default that
+    of the recipe's schedule. Images in files are decoded by `workers` processes. Raises Diverged if the loss
+    is not finite.
     """
     recipe, processes = train_step.recipe, train_step.processes
+    rate = rate or scheduled(recipe)
     epoch, count = progress.epoch, progress.of_images
     size = data.train.images.shape[2], data.train.images.shape[3]
     # These depend only on the seed and the epoch: a resumed epoch continues with the same ones.
@@ -139,7 +148,7 @@ def train_epoch(
 
     for batch in load(data.train.at(epoch), batches, processes, train_step.speed.device, workers):
         moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up starts above 0.
-        progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs, losses)
+        progress.lr = rate(moment)
         # For dropout and stochastic depth.
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, processes.rank))
         rows = batch.index

@@ -31,6 +31,8 @@ class SpeedRequest:
     batch_norm: str = "auto"
     loader: str = "auto"
     workers: Annotated[int, Range(0, 1024)] | None = None
+    # The largest batch that fits, in place of the recipe's.
+    largest_batch: bool | None = None
     # The reason for options that are not `auto`: as asked, or as before for a resumed run.
     why: str = "as asked"
 
