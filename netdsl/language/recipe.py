@@ -262,7 +262,7 @@ class Jitter:
 
 @dataclass(frozen=True, slots=True)
 class MixUp:
-    """Images and classes mixed with those of the next image of the batch, by shares of the distribution
+    """Images and classes mixed with those of another image of the batch, by shares of the distribution
     Beta(alpha, alpha) (Zhang et al. 2018).
     """
 
@@ -271,7 +271,7 @@ class MixUp:
 
 @dataclass(frozen=True, slots=True)
 class CutMix:
-    """A rectangle of the next image of the batch in each image, and their classes mixed by area (Yun et al.
+    """A rectangle of another image of the batch in each image, and their classes mixed by area (Yun et al.
     2019).
     """
 

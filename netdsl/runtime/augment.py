@@ -102,13 +102,19 @@ def _draw(
 
 
 def apply(
-    images: Tensor, targets: Tensor, steps: tuple[Augmentation, ...], draws: Draws, mean: Tensor
+    images: Tensor,
+    targets: Tensor,
+    steps: tuple[Augmentation, ...],
+    draws: Draws,
+    mean: Tensor,
+    distance: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Applies the steps of a recipe to float images (N, C, H, W) and their targets, with their N draws.
 
     Of the targets, boxes (N, M, 5) and masks (N, H, W) uint8 move with their images; classes (N,) stay.
-    Mixed classes are (N, 3): the class, that of the image mixed in, and the share of the first. `mean`, (C,),
-    is the fill colour. All tensors must be on one device; it is not synchronised.
+    Mixed classes are (N, 3): the class, that of the image mixed in, which is `distance` before it, and the
+    share of the first. `mean`, (C,), is the fill colour. All tensors must be on one device; it is not
+    synchronised.
     """
     if targets.dtype is torch.uint8:
         # Shifted so that pixels of no class are 0, which enters at the edges.
@@ -139,11 +145,11 @@ def apply(
                 images = image_steps.jitter(images, drawn)
             case MixUp() | CutMix():
                 # Of both, one keeps the image as it is: the partners are the same for them.
-                images, kept = image_steps.mix(images, step, drawn, images.roll(1, 0))
+                images, kept = image_steps.mix(images, step, drawn, image_steps.partners(images, distance))
                 share = share * kept
     if share.dim():
         classes = targets.to(share.dtype)
-        targets = torch.stack((classes, classes.roll(1), share), 1)
+        targets = torch.stack((classes, image_steps.partners(classes, distance), share), 1)
         return images, targets
     return images, boxes if targets.is_floating_point() else targets
 

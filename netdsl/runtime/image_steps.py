@@ -129,6 +129,26 @@ def _gray(images: Tensor) -> Tensor:
     return red + green + blue
 
 
+def partner_distance(whole: int, processes: int) -> int:
+    """The distance in a process's part of a batch between an image and the one that is mixed with it.
+
+    In a batch of `whole` images it is the largest power of two up to a quarter of it. A process has every
+    `processes`th image: of a number that divides the distance, all processes mix the pairs that one would.
+    Of other numbers, each one mixes its neighbouring images.
+    """
+    distance = 1 << max(0, (whole // 4).bit_length() - 1)
+    return distance // processes if distance % processes == 0 else 1
+
+
+def partners(images: Tensor, distance: int) -> Tensor:
+    """For each of the images, or of other rows, the one that is `distance` before it. The first ones have the
+    last ones of those that lie at multiples of the distance from them.
+    """
+    row = torch.arange(len(images), device=images.device)
+    last = row + (len(images) - 1 - row).div(distance, rounding_mode="floor") * distance
+    return images[torch.where(row < distance, last, row - distance)]
+
+
 def mix(images: Tensor, step: MixUp | CutMix, drawn: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:
     """Images mixed with their partners, by the draws of `draw_mix`, and the shares (N,) that they keep."""
     shares = drawn[:, 0]

@@ -104,13 +104,19 @@ class _Looks:
         self._looked, self._steps = now, 0
 
 
-def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
+def order_of(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     """The rows of an epoch's images, a function of the seed and the epoch."""
     labels, generator = data.train.labels.cpu(), seeds.generator("order", recipe.seed, epoch)
     if recipe.sampling == "shuffle":
         return torch.randperm(len(labels), generator=generator)
     weights = 1 / labels.bincount().double()[labels]
     return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
+
+
+def draw_rows(recipe: Recipe, index: Tensor, places: Tensor) -> Tensor:
+    """The rows of the draws for images with these rows in the split, at these places of the epoch's order."""
+    # Of balanced classes, an image may come twice, each time with draws of its own.
+    return places.to(index.device) if recipe.sampling == "balanced" else index
 
 
 def scheduled(recipe: Recipe, losses: Sequence[float] = ()) -> Callable[[float], float]:
@@ -140,7 +146,7 @@ def train_epoch(
     epoch, count = progress.epoch, progress.of_images
     size = data.train.images.shape[2], data.train.images.shape[3]
     # These depend only on the seed and the epoch: a resumed epoch continues with the same ones.
-    order = _order(data, recipe, epoch)
+    order = order_of(data, recipe, epoch)
     draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(train_step.speed.device)
     batches = split(order[progress.seen :], recipe.batch, 2 * processes.size)
     looks = _Looks(processes)
@@ -151,10 +157,7 @@ def train_epoch(
         progress.lr = rate(moment)
         # For dropout and stochastic depth.
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, processes.rank))
-        rows = batch.index
-        if recipe.sampling == "balanced":  # An image may come twice, each time with draws of its own.
-            own = processes.share(torch.arange(progress.seen, progress.seen + batch.whole))
-            rows = own.to(rows.device)
+        rows = draw_rows(recipe, batch.index, processes.share(progress.seen + torch.arange(batch.whole)))
         progress.pending.append(train_step.step(batch, draws[rows], data, progress.lr))
 
         if not progress.steps:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from netdsl.language.recipe import Recipe
-from netdsl.runtime import augment, optim
+from netdsl.runtime import augment, image_steps, optim
 from netdsl.runtime.augment import Draws
 from netdsl.runtime.average import build_average
 from netdsl.runtime.batches import Batch
@@ -85,8 +85,9 @@ class TrainStep:
 
         Returns the sums of this process's losses and figures, (1 + k,) on the device.
         """
+        distance = image_steps.partner_distance(batch.whole, self.processes.size)
         x, targets = augment.apply(
-            data.floats(batch.images), batch.targets, self.recipe.augment, draws, data.mean
+            data.floats(batch.images), batch.targets, self.recipe.augment, draws, data.mean, distance
         )
         x = self.speed.laid_out(data.normalise(x))
         sums = self.gradients(x, targets, batch.whole)

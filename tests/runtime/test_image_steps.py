@@ -22,6 +22,7 @@ from netdsl.language.recipe import (
 )
 from netdsl.runtime import augment, image_steps
 from netdsl.runtime.augment import Draws
+from netdsl.runtime.distributed import Processes
 from netdsl.runtime.task import classification
 
 IMAGES = torch.rand(24, 3, 10, 12, generator=torch.Generator().manual_seed(0))
@@ -112,6 +113,23 @@ def test_an_image_has_one_of_mixup_and_cutmix() -> None:
     mixed, cut = augment.draw((MixUp(1.0), CutMix()), 200, (10, 12), 0, 0).steps
     alone = (mixed[:, 0] == 1) ^ (cut[:, 0] == 1)
     assert alone.all() and 70 < (cut[:, 0] == 1).sum() < 130
+
+
+@pytest.mark.parametrize("whole", [1, 2, 7, 16, 33, 100])
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 8])
+def test_processes_mix_the_pairs_of_one(whole: int, processes: int) -> None:
+    rows = torch.arange(whole)
+    distance = image_steps.partner_distance(whole, 1)
+    alone = image_steps.partners(rows, distance)
+    assert alone.unique().tolist() == rows.tolist()
+    if whole >= 4:
+        assert distance <= whole / 4 < 2 * distance and not (alone == rows).any()
+    for rank in range(min(processes, whole)):
+        own = Processes(rank, processes).share(rows)
+        found = image_steps.partners(own, image_steps.partner_distance(whole, processes))
+        assert set(found.tolist()) == set(own.tolist())
+        if distance % processes == 0:
+            assert found.tolist() == alone[own].tolist()
 
 
 def test_vertical_flips() -> None:
