@@ -49,7 +49,7 @@ class Parts:
         speed = choose(request, convolutions(network), processes.local_rank)
         data = inputs.of(network, request, speed, console, processes)
         model = create_model(network, style, network.recipe.seed, speed.device)
-        initial = initial_weights.begin(network, model, style, console)
+        initial = initial_weights.begin(network, model, style, data.classes, console)
         return Parts(network, style, speed, data, model, initial)
 
     def training(self, run: Run, request: SpeedRequest, console: Console) -> Training:
