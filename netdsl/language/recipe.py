@@ -253,11 +253,22 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these."""
+    """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these, and
+    the hue turned by a share of its circle of up to `hue`.
+    """
 
     brightness: float = arg(Real(), 0.4)
     contrast: float = arg(Real(), 0.4)
     saturation: float = arg(Real(), 0.4)
+    hue: float = arg(Real(0, 0.5), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RandAugment:
+    """So many of fourteen `operations` for each image, of a `magnitude` from 0 to 30 (Cubuk et al. 2020)."""
+
+    operations: int = arg(Whole(), 2)
+    magnitude: float = arg(Real(0, 30), 9.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +289,9 @@ class CutMix:
     alpha: float = arg(Real(above=True), 1.0)
 
 
-Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | MixUp | CutMix
+Augmentation: TypeAlias = (
+    Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | RandAugment | MixUp | CutMix
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +460,7 @@ class Recipe:
             "resize_crop": ResizeCrop,
             "erase": Erase,
             "jitter": Jitter,
+            "rand_augment": RandAugment,
             "mixup": MixUp,
             "cutmix": CutMix,
         },

@@ -22,11 +22,12 @@ from netdsl.language.recipe import (
     Flip,
     Jitter,
     MixUp,
+    RandAugment,
     ResizeCrop,
     Rotate,
     Zoom,
 )
-from netdsl.runtime import image_steps, seeds
+from netdsl.runtime import image_steps, rand_augment, seeds
 from netdsl.runtime.detection import augment_boxes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.segmentation import IGNORED
@@ -69,7 +70,7 @@ def draw(steps: tuple[Augmentation, ...], count: int, size: tuple[int, int], epo
 
 
 def _draw(
-    step: Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter,
+    step: Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | RandAugment,
     place: int,
     count: int,
     size: tuple[int, int],
@@ -97,6 +98,8 @@ def _draw(
             return torch.stack(places, 1)
         case Zoom(low, high):
             return augment_boxes.draw_zoom(count, low, high, generator)
+        case RandAugment():
+            return rand_augment.draw(step, count, generator)
         case _:
             return image_steps.draw(step, count, size, generator)
 
@@ -141,8 +144,11 @@ def apply(
             case Erase():
                 erased = image_steps.inside(drawn, (images.shape[2], images.shape[3]))
                 images = torch.where(erased, mean[:, None, None], images)
-            case Jitter():
+            case Jitter(hue=hue):
                 images = image_steps.jitter(images, drawn)
+                images = image_steps.turn_hue(images, drawn[:, 3]) if hue else images
+            case RandAugment():
+                images = rand_augment.apply(images, step, drawn, mean)
             case MixUp() | CutMix():
                 # Of both, one keeps the image as it is: the partners are the same for them.
                 images, kept = image_steps.mix(images, step, drawn, image_steps.partners(images, distance))

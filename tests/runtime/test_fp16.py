@@ -19,7 +19,7 @@ from netdsl.runtime.train_step import TrainStep
 
 FP16 = choose(SpeedRequest(device="cpu", precision="fp16"), ())
 FP32 = choose(SpeedRequest(device="cpu", precision="fp32"), ())
-OPTIMIZERS = [Sgd(lr=0.1, momentum=0.9), AdamW(lr=0.01), Muon(lr=0.02)]
+OPTIMIZERS: list[Optimizers] = [Sgd(lr=0.1, momentum=0.9), AdamW(lr=0.01), Muon(lr=0.02)]
 
 
 def new_step(optimizer: Optimizers, how: Speed = FP16) -> TrainStep:
