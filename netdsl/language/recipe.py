@@ -265,7 +265,7 @@ class Jitter:
 
 @dataclass(frozen=True, slots=True)
 class RandAugment:
-    """So many of fourteen `operations` for each image, of a `magnitude` from 0 to 30 (Cubuk et al. 2020)."""
+    """Some of fourteen operations for each image, of a `magnitude` from 0 to 30 (Cubuk et al. 2020)."""
 
     operations: int = arg(Whole(), 2)
     magnitude: float = arg(Real(0, 30), 9.0)
