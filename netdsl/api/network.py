@@ -104,13 +104,14 @@ class Network(CompiledNetwork):
         Raises NetworkError for a recipe that is not valid, RunError if the training can't start or continue,
         and its subclass Interrupted if it is stopped: `netdsl.open(run).resume()` continues it.
         """
+        from netdsl.inspect.run_pictures import RunPictures
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers, free_folder, train_run
 
         overrides, network = self._with_recipe(recipe, keys)
         folder = Path(fspath(run)) if run else free_folder(network.name)
         request = SpeedRequest(device=device, precision=precision, compile=compile)
-        watchers = Watchers(loggers, callbacks, quiet)
+        watchers = Watchers(loggers, [RunPictures(quiet), *callbacks], quiet)
         train_run(network.compiled, overrides, style, folder, request, watchers=watchers)
         return Run(folder)
 
@@ -285,6 +286,20 @@ class Run(Documented):
         """
         return Curves(self.metrics)
 
+    def page(self, file: str | PathLike[str] | None = None, device: str = "auto") -> Path:
+        """Writes an HTML page with all of the run, as `netdsl report` does, and returns its path: `file`, or
+        `report.html` in the folder. Without the run's data, it has no pictures of images.
+
+        >>> netdsl.open("runs/convnet").page()
+        PosixPath('runs/convnet/report.html')
+        """
+        from netdsl.inspect.run_report import PAGE, write_report
+        from netdsl.runtime.console import user_console
+
+        page = self.folder / PAGE if file is None else Path(fspath(file))
+        write_report(self.folder, page, device, user_console(quiet=True))
+        return page
+
     def resume(self, callbacks: Sequence[Callback] = (), quiet: bool = False, **keys: object) -> Run:
         """Continues a run that was stopped, or with more `epochs` one that is finished; `keys` are those of
         the recipe, as for `Network.train`, and so are the errors.
@@ -293,11 +308,12 @@ class Run(Documented):
         >>> len(run.metrics)
         2
         """
+        from netdsl.inspect.run_pictures import RunPictures
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers, resume_run
 
         overrides = {key: recipe_value(key, value) for key, value in keys.items()}
-        watchers = Watchers(callbacks=callbacks, quiet=quiet)
+        watchers = Watchers(callbacks=[RunPictures(quiet), *callbacks], quiet=quiet)
         resume_run(self.folder, overrides, SpeedRequest(), watchers=watchers)
         return Run(self.folder)
 

@@ -103,11 +103,12 @@ def train(
     files, overrides = recipe_overrides(arguments, {key: options.pop(key) for key in KEYS})
 
     with waiting("loading torch"):
+        from netdsl.inspect.run_pictures import RunPictures
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers
 
     largest = overrides.get("batch") == "auto" and bool(overrides.pop("batch"))
-    how, watchers = SpeedRequest(**options, largest_batch=largest or None), Watchers(loggers)
+    how, watchers = SpeedRequest(**options, largest_batch=largest or None), Watchers(loggers, [RunPictures()])
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit, "--batch auto": largest}

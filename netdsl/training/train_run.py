@@ -191,7 +191,10 @@ def _trained(
         closing(watching),
         failures_located(network, record.style, run.folder if run.writes else None),
     ):
-        watching.begin(Beginning(run.folder, network.name, record.id, record.recipe, tuple(run.rows)))
+        data, device = training.data, training.speed.device.type
+        watching.begin(
+            Beginning(run.folder, network.name, record.id, record.recipe, tuple(run.rows), data, device)
+        )
         done = training.train(watching.epoch)
         if run.writes:
             report.write(run.folder, done)
