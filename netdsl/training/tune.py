@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from filelock import AcquireReturnProxy, FileLock, Timeout
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from netdsl.compiler import Compiled, compile_network
@@ -250,7 +250,7 @@ class _Tuning:
         self._write(found)
         return found
 
-    def _claimed(self, trials: int) -> tuple[Trial, AcquireReturnProxy] | None:
+    def _claimed(self, trials: int) -> tuple[Trial, AbstractContextManager[object]] | None:
         """The next trial, with a lock that ends with this process; None if there are enough.
 
         It is one of a process that was killed, so that nobody holds its lock, or a new one. Processes claim
@@ -268,7 +268,7 @@ class _Tuning:
             trial = self._study.ask(self._distributions)
             return trial, self._lock(trial.number)
 
-    def _lock(self, number: int) -> AcquireReturnProxy:
+    def _lock(self, number: int) -> AbstractContextManager[object]:
         """Locks a trial for this process. Raises Timeout if another one has it."""
         return FileLock(self._folder / f".trial-{number:04}.lock").acquire(timeout=0)
 
