@@ -70,8 +70,10 @@ class Masks:
 
 Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes | Masks
 
+Labels: TypeAlias = Literal["classes", "boxes", "masks"]
 
-def labels_of(data: Data) -> Literal["classes", "boxes", "masks"]:
+
+def labels_of(data: Data) -> Labels:
     """The kind of labels that the images of a data set have."""
     match data:
         case Scenes(masks=False) | Boxes():

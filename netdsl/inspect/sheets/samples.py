@@ -43,8 +43,7 @@ def write_samples(data: DataSummary, file: Path, most: int, across: int) -> None
 
 
 def write_first_batch(data: Dataset, recipe: Recipe, file: Path, most: int, across: int) -> None:
-    """Draws the first images of the first epoch after augmentation, at most `most`, likewise. `data` are on
-    the CPU.
+    """Draws the first images of the first epoch, at most `most`, after augmentation; `data` is on the CPU.
 
     Raises RunError if the file can't be written.
     """
