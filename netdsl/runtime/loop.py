@@ -130,7 +130,7 @@ def length(recipe: Recipe, count: int) -> float:
     return last + images_of(last, recipe, count) / whole_epoch(recipe, count)
 
 
-def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
+def order_of(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     """The rows of an epoch's images, a function of the seed and the epoch."""
     labels, generator = data.train.labels.cpu(), seeds.generator("order", recipe.seed, epoch)
     if recipe.sampling == "shuffle":
@@ -139,27 +139,43 @@ def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
 
 
+def draw_rows(recipe: Recipe, index: Tensor, places: Tensor) -> Tensor:
+    """The rows of the draws for images with these rows in the split, at these places of the epoch's order."""
+    # Of balanced classes, an image may come twice, each time with draws of its own.
+    return places.to(index.device) if recipe.sampling == "balanced" else index
+
+
+def scheduled(recipe: Recipe, count: int, losses: Sequence[float] = ()) -> Callable[[float], float]:
+    """The learning rate at a moment in epochs, by the recipe's schedule, with `count` training images;
+    `losses` are those on validation images after the epochs before.
+    """
+    epochs = length(recipe, count)
+    return lambda moment: learning_rate(recipe.schedule, recipe.optimizer.lr, moment, epochs, losses)
+
+
 def train_epoch(
     train_step: TrainStep,
     data: Dataset,
     progress: Progress,
     look: Callable[[bool], bool],
     workers: int = 0,
-    losses: Sequence[float] = (),
+    rate: Callable[[float], float] | None = None,
 ) -> None:
     """Trains on each image once, from the position of `progress`, which it updates.
 
     `look` is called after each step with whether the sums are up to date, which is at the same steps in all
-    processes, and returns whether to stop; `losses` are those on validation images after the epochs before.
-    Images in files are decoded by `workers` processes. Raises Diverged if the loss is not finite.
+    processes, and returns whether to stop. `rate` is the learning rate at a moment in epochs, by default that
+    of the recipe's schedule. Images in files are decoded by `workers` processes. Raises Diverged if the loss
+    is not finite.
     """
     recipe, processes = train_step.recipe, train_step.processes
     epoch, count = progress.epoch, len(data.train)
+    rate = rate or scheduled(recipe, count)
     size = data.train.images.shape[2], data.train.images.shape[3]
     whole, epochs = whole_epoch(recipe, count), length(recipe, count)
     progress.end = images_of(epoch, recipe, count)
     # These depend only on the seed and the epoch: a resumed epoch continues with the same ones.
-    order = _order(data, recipe, epoch)
+    order = order_of(data, recipe, epoch)
     draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(train_step.speed.device)
     batches = split(order[progress.seen : progress.end], recipe.batch, 2 * processes.size)
     looks = _Looks(processes)
@@ -169,13 +185,10 @@ def train_epoch(
         # The middle of the step: a warm-up starts above 0.
         middle = epoch + (progress.seen + batch.whole / 2) / whole
         at = Moment(middle, (epoch + (progress.seen + batch.whole) / whole) / epochs)
-        progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, middle, epochs, losses)
+        progress.lr = rate(middle)
         # For dropout and stochastic depth.
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, processes.rank))
-        rows = batch.index
-        if recipe.sampling == "balanced":  # An image may come twice, each time with draws of its own.
-            own = processes.share(torch.arange(progress.seen, progress.seen + batch.whole))
-            rows = own.to(rows.device)
+        rows = draw_rows(recipe, batch.index, processes.share(progress.seen + torch.arange(batch.whole)))
         progress.pending.append(train_step.step(batch, draws[rows], data, progress.lr, at))
 
         if not progress.steps:
