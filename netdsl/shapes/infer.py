@@ -25,7 +25,7 @@ from netdsl.shapes.check_detector import check_detector
 from netdsl.shapes.check_expectations import check_expectations, check_output_expectations
 from netdsl.shapes.check_output import check_output, gives_scores
 from netdsl.shapes.error_reporter import ErrorReporter, Via
-from netdsl.shapes.repair.candidates import Change, changed
+from netdsl.shapes.repair.change import Change, changed
 from netdsl.shapes.repair.reorder import whole_changes
 from netdsl.shapes.tensor_state import TensorState
 
