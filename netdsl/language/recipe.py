@@ -70,8 +70,10 @@ class Masks:
 
 Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes | Masks
 
+Labels: TypeAlias = Literal["classes", "boxes", "masks"]
 
-def labels_of(data: Data) -> Literal["classes", "boxes", "masks"]:
+
+def labels_of(data: Data) -> Labels:
     """The kind of labels that the images of a data set have."""
     match data:
         case Scenes(masks=False) | Boxes():
@@ -254,16 +256,27 @@ class Erase:
 
 @lazy_dataclass
 class Jitter:
-    """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these."""
+    """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these, and
+    the hue turned by a share of its circle of up to `hue`.
+    """
 
     brightness: float = arg(Real(), 0.4)
     contrast: float = arg(Real(), 0.4)
     saturation: float = arg(Real(), 0.4)
+    hue: float = arg(Real(0, 0.5), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RandAugment:
+    """Some of fourteen operations for each image, of a `magnitude` from 0 to 30 (Cubuk et al. 2020)."""
+
+    operations: int = arg(Whole(), 2)
+    magnitude: float = arg(Real(0, 30), 9.0)
 
 
 @lazy_dataclass
 class MixUp:
-    """Images and classes mixed with those of the next image of the batch, by shares of the distribution
+    """Images and classes mixed with those of another image of the batch, by shares of the distribution
     Beta(alpha, alpha) (Zhang et al. 2018).
     """
 
@@ -272,14 +285,16 @@ class MixUp:
 
 @lazy_dataclass
 class CutMix:
-    """A rectangle of the next image of the batch in each image, and their classes mixed by area (Yun et al.
+    """A rectangle of another image of the batch in each image, and their classes mixed by area (Yun et al.
     2019).
     """
 
     alpha: float = arg(Real(above=True), 1.0)
 
 
-Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | MixUp | CutMix
+Augmentation: TypeAlias = (
+    Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | RandAugment | MixUp | CutMix
+)
 
 
 @lazy_dataclass
@@ -448,6 +463,7 @@ class Recipe:
             "resize_crop": ResizeCrop,
             "erase": Erase,
             "jitter": Jitter,
+            "rand_augment": RandAugment,
             "mixup": MixUp,
             "cutmix": CutMix,
         },
