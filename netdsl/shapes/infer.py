@@ -27,7 +27,7 @@ from netdsl.shapes.check_labels import check_labels
 from netdsl.shapes.check_output import check_output, gives_scores
 from netdsl.shapes.check_whitening import check_whitening
 from netdsl.shapes.error_reporter import ErrorReporter, Via
-from netdsl.shapes.repair.candidates import Change, changed
+from netdsl.shapes.repair.change import Change, changed
 from netdsl.shapes.repair.reorder import whole_changes
 from netdsl.shapes.tensor_state import TensorState
 
