@@ -1,7 +1,6 @@
 """The networks of the zoo, small, in bf16 and compiled, beside the same step in fp32.
 
-    python benchmarks/precisions.py                  # forward and backward of all in bf16
-    python benchmarks/precisions.py --compile NAME…  # torch.compile of some
+    python -m benchmarks.precisions [--compile] [NAME…]    # all without names; bf16 without --compile
 
 Prints a row for each network: how far the outputs and the gradients are from those of fp32, relative to their
 norms, in evaluation mode: with the statistics of a few images in a batch norm, rounding errors grow without
@@ -24,13 +23,14 @@ BATCH = 8
 
 def main() -> int:
     torch.set_num_threads(1)
-    compiled = sys.argv[2:] if sys.argv[1:2] == ["--compile"] else []
-    print("| network | outputs | gradients |" + " seconds |" * bool(compiled))
-    print("| --- | ---: | ---: |" + " ---: |" * bool(compiled))
+    compiled = "--compile" in sys.argv
+    names = [name for name in sys.argv[1:] if name != "--compile"]
+    print("| network | outputs | gradients |" + " seconds |" * compiled)
+    print("| --- | ---: | ---: |" + " ---: |" * compiled)
     finite = True
     for entry in SMALL:
-        if not compiled or entry.file in compiled:
-            finite &= compare(entry, bool(compiled))
+        if not names or entry.file in names:
+            finite &= compare(entry, compiled)
     return 0 if finite else 1
 
 

@@ -100,7 +100,8 @@ def saliency(
 
     The class is the image's label if known (images of the test set, files in a folder named after a class),
     else the predicted class. Of a detector, the score of a box is explained; of a network with a class for
-    each pixel, the share of a class, or its probability at one pixel. An IMAGE is a file or a folder of files.
+    each pixel, the share of a class, or its probability at one pixel. An IMAGE is a file or a folder of
+    files.
     """
     if layer is not None and "grad-cam" not in methods:
         raise click.UsageError("--layer is for --method grad-cam")

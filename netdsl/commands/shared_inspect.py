@@ -56,8 +56,8 @@ def inspecting(
     *,
     places: bool = False,
 ) -> Iterator[list[InspectedRun]]:
-    """Opens runs, after a check of the pictures to write; those with scores of `places` too if allowed. Errors
-    within the block end the program.
+    """Opens runs, after a check of the pictures to write; if allowed, those with scores of `places`, too.
+    Errors within the block end the program.
     """
     from netdsl.inspect.inspected_run import InspectedRun
     from netdsl.runtime.plot import require_format
