@@ -47,12 +47,16 @@ class InspectedRun:
         A detector and a network with classes of pixels are a RunError, too, unless the scores of `places`, of
         boxes and pixels, are allowed.
         """
-        run = open_run(folder)
+        return cls.of(open_run(folder), which, device, detectors=detectors)
+
+    @classmethod
+    def of(cls, run: OpenedRun, which: Which, device: str, *, detectors: bool = False) -> InspectedRun:
+        """Likewise for a run that is open."""
         task = task_of(run.network)
         if not isinstance(task, Classification) and not places:
             kind = "detector" if isinstance(task, Detection) else "network with a class for each pixel"
             raise RunError(
-                f"{folder} is the run of a {kind}, and this is for classifiers",
+                f"{run.folder} is the run of a {kind}, and this is for classifiers",
                 "`netdsl predict RUN IMAGE -o found.png` shows what it finds",
             )
         model = of_run(run, which, choose_device(device))

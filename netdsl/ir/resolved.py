@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.tree import map_bodies, nested
 from netdsl.base.values import Value

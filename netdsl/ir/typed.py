@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.tree import steps
 from netdsl.base.values import Value
 from netdsl.ir.resolved import (

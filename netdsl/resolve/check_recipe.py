@@ -9,8 +9,8 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.values import near_divisors
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, write

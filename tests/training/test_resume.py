@@ -466,7 +466,9 @@ EXACT: dict[str, dict[str, str]] = {
         "patience": "5",
     },
     "balanced classes": {"sampling": "balanced", "loss": "focal(weights=balanced)"},
-    "mixed images": {"augment": "rotate, resize_crop(low=0.5), erase, jitter, mixup, cutmix"},
+    "mixed images": {
+        "augment": "rotate, resize_crop(low=0.5), erase, jitter(hue=0.2), rand_augment, mixup, cutmix"
+    },
     "fine-tuning": {"weights": '"first"', "freeze": "stem", "lr_factor": "0.1"},
 }
 
