@@ -47,10 +47,10 @@ class InspectedRun:
         A detector and a network with classes of pixels are a RunError, too, unless the scores of `places`, of
         boxes and pixels, are allowed.
         """
-        return cls.of(open_run(folder), which, device, detectors=detectors)
+        return cls.of(open_run(folder), which, device, places=places)
 
     @classmethod
-    def of(cls, run: OpenedRun, which: Which, device: str, *, detectors: bool = False) -> InspectedRun:
+    def of(cls, run: OpenedRun, which: Which, device: str, *, places: bool = False) -> InspectedRun:
         """Likewise for a run that is open."""
         task = task_of(run.network)
         if not isinstance(task, Classification) and not places:
