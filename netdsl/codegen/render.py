@@ -1,4 +1,4 @@
-"""Views to text: Jinja lays out, `wrapped` breaks long lines, compile() checks."""
+"""Views to text: Jinja lays out, compile() checks, black breaks long lines."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def laid_out(view: View) -> str:
 
 def render(view: View) -> str:
     """The code of a view."""
-    code = wrapped(laid_out(view))
+    raw = laid_out(view)
     try:
-        compile(code, view.template, "exec")
+        compile(raw, view.template, "exec")
     except SyntaxError as error:
-        raise BrokenCode(code) from error
-    return code
+        raise BrokenCode(raw) from error
+    return wrapped(raw)
