@@ -1,12 +1,14 @@
-"""Views to text: Jinja lays out, black formats, compile() checks."""
+"""Views to text: Jinja lays out, compile() checks, black breaks long lines."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Protocol
 
 from netdsl.codegen.environment import environment
-from netdsl.codegen.helpers import carried, names_in
+from netdsl.codegen.helpers import carried
+from netdsl.codegen.wrap import wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +17,6 @@ class BrokenCode(Exception):
 
     code: str
 
-
-# Longer code is left as the template wrote it: black takes a second for 100,000 characters.
-MAX_FORMATTED = 50_000
 
 # The possible imports of generated code, in their order: of the standard library, then of torch.
 _STANDARD = {"math": "import math", "OrderedDict": "from collections import OrderedDict"}
@@ -29,9 +28,12 @@ _IMPORTS = {
 }
 
 
-def _imports(code: str) -> list[str]:
-    """The imports that the code needs."""
-    used = names_in(code)
+# Stands for the imports until it is known which the code needs: a form feed is white space in Python.
+_HERE = "\f"
+
+
+def _imports(used: Set[str]) -> list[str]:
+    """The imports of the names among those that are used."""
     standard = [line for name, line in _STANDARD.items() if name in used]
     own = [line for name, line in _IMPORTS.items() if name in used]
     if {"Tensor", "nn"} <= used:
@@ -47,29 +49,21 @@ class View(Protocol):
 
 
 def laid_out(view: View) -> str:
-    """The code of a view with the imports and helpers that it needs, not yet formatted."""
-    layout = environment().get_template(view.template)
-    raw: str = layout.render(view=view, imports=())
+    """The code of a view with the imports and helpers that it needs, with long lines."""
+    raw: str = environment().get_template(view.template).render(view=view, imports=_HERE)
     try:
         helpers = carried(raw)
-        imports = _imports("\n".join((*helpers, raw)))
     except SyntaxError as error:
         raise BrokenCode(raw) from error
-    return layout.render(view=view, imports=(*imports, *helpers))
+    lines = [*_imports(helpers.names), *(f"\n\n{helper}" for helper in helpers.definitions)]
+    return raw.replace(f"\n{_HERE}\n", "\n".join(["", *lines, ""]), 1)
 
 
 def render(view: View) -> str:
-    """The formatted code of a view."""
-    # Black is the slowest import of a build; nothing else needs it.
-    import black
-    import black.parsing
-    from black.mode import TargetVersion
-
+    """The code of a view."""
     raw = laid_out(view)
     try:
-        mode = black.Mode(target_versions={TargetVersion.PY311})
-        code = raw if len(raw) > MAX_FORMATTED else black.format_str(raw, mode=mode)
-        compile(code, view.template, "exec")
-    except (SyntaxError, black.parsing.InvalidInput) as error:
+        compile(raw, view.template, "exec")
+    except SyntaxError as error:
         raise BrokenCode(raw) from error
-    return code
+    return wrapped(raw)

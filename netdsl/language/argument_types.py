@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, field, fields
 from fractions import Fraction
 from functools import cache
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import Size, Symbol, Value, is_number, show
 
 T = TypeVar("T")
@@ -65,6 +66,14 @@ class Real(NamedTuple):
         if self.high is not None:
             limits.append(f"{'below' if self.below else 'at most'} {self.high:g}")
         return Mismatch(f"a number {' and '.join(limits)}".rstrip())
+
+
+class Amount(NamedTuple):
+    """A number above 0, given to Python as an int if it is whole."""
+
+    def convert(self, value: Value) -> object:
+        number = Real(above=True).convert(value)
+        return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 class Flag(NamedTuple):

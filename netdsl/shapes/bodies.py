@@ -55,7 +55,7 @@ from netdsl.shapes.body_scope import BodyScope, beginning, entering
 from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.joins import Joins
 from netdsl.shapes.operations import Operations
-from netdsl.shapes.repair.candidates import Attempt
+from netdsl.shapes.repair.change import Attempt
 from netdsl.shapes.repair.search import RepairSearch
 from netdsl.shapes.shared_weights import SharedWeights
 from netdsl.shapes.tensor_state import TensorState
@@ -125,10 +125,11 @@ class Bodies:
             if value is not None:
                 inside[parameter] = value
         key = (name, state.shape, tuple((n, type(value), value) for n, value in inside.items()))
-        if key not in self._instances:
+        found = self._instances.get(key)
+        if found is None:
             via = Via.of(block, bound, inside, span, environment)
-            self._instances[key] = self._instance(block, inside, via, state)
-        instance, end = self._instances[key]
+            found = self._instances[key] = self._instance(block, inside, via, state)
+        instance, end = found
         after = state.after(end)
         # The origin of a shape in another file is the call.
         foreign = end.made and end.made.source is not span.source

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostic, Diagnostics, Fix, Help, Label, add_line, add_step, write
 from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
@@ -14,7 +14,8 @@ from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, 
 from netdsl.language.expressions import Const
 from netdsl.ops.linear import Linear
 from netdsl.ops.operation import Shape, show_shape
-from netdsl.shapes.repair.candidates import Attempt, with_arguments
+from netdsl.shapes.repair.candidates import with_arguments
+from netdsl.shapes.repair.change import Attempt
 from netdsl.shapes.tensor_state import TensorState
 
 # The last steps of networks that make images.

@@ -80,25 +80,15 @@ def on_meta(create: Callable[[], T]) -> T:
 
     # On that device torch takes most of the time to check that random numbers could be drawn.
     draw = patch.multiple(Tensor, normal_=undrawn, uniform_=undrawn)
-    with draw, torch.device("meta"), unformatted():
+    with draw, torch.device("meta"):
         return create()
-
-
-@contextmanager
-def unformatted() -> Iterator[None]:
-    """Inside the block, code stays as the templates wrote it: black takes half of the time to make it."""
-    with patch("black.format_str", lambda code, mode: code):
-        yield
 
 
 def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None:
     """Outputs, gradients and running statistics, in training and evaluation mode, to 1e-10 in float64."""
-    with unformatted():
-        module = randomised(network.module(), seed)
-        sequential: list[nn.Module] = (
-            [network.sequential().double()] if "sequential" in network.styles else []
-        )
-        functional = network.imported("functional")
+    module = randomised(network.module(), seed)
+    sequential: list[nn.Module] = [network.sequential().double()] if "sequential" in network.styles else []
+    functional = network.imported("functional")
     assert network.parameters_count == sum(p.numel() for p in module.parameters())
     names = [name for name, _ in module.named_parameters()]
     for model in sequential:

@@ -11,10 +11,6 @@ from netdsl.ir.resolved import Body, BranchesStep, ResolvedNetwork, SkipStep
 from netdsl.shapes.body_scope import BodyScope
 from netdsl.shapes.joins import Joins, places
 from netdsl.shapes.repair.candidates import (
-    Attempt,
-    Change,
-    best,
-    changed_body,
     channels_of,
     enlarging,
     is_idle,
@@ -26,6 +22,7 @@ from netdsl.shapes.repair.candidates import (
     unstrided,
     variants,
 )
+from netdsl.shapes.repair.change import Attempt, Change, best, changed_body
 from netdsl.shapes.tensor_state import TensorState
 
 # Returns True if the output of a tried body fits.
@@ -75,7 +72,7 @@ class RepairSearch:
 
     def shortcut(self, step: SkipStep, place: BodyScope, state: TensorState, end: TensorState) -> Fix | None:
         """The shortcut of a skip connection without one with which it fits in all calls."""
-        reduction = end.reduction / state.reduction
+        reduction = end.reduced_from(state)
         if len(end.shape) != 3 or reduction < 1:
             return None
         return self._best(shortcuts(step, place.values, end, reduction), step)
