@@ -25,7 +25,8 @@ from netdsl.base import atomic
 from netdsl.base.source import Source
 from netdsl.syntax.net_files import shipped
 from netdsl.syntax.tokens import tokens
-from tests.zoo.compare import compare, flops, on_meta, shapes
+from tests.support.equality import on_meta
+from tests.zoo.compare import compare, flops, shapes
 from tests.zoo.entries import (
     CIFAR,
     COLLECTION,
