@@ -1,4 +1,4 @@
-"""The description of the distribution, as package indexes show it: README.md without what it links to in the repository."""
+"""The description in the wheel and the sdist, for package indexes: README.md without links into the repository."""
 
 from __future__ import annotations
 
