@@ -1,4 +1,4 @@
-"""The description in the wheel and the sdist, for package indexes: README.md without links into the repository."""
+"""The description in distributions, for package indexes: README.md without links into the repository."""
 
 from __future__ import annotations
 
