@@ -44,7 +44,11 @@ class InspectedRun:
         A network with classes of pixels, which has no scores of an image to explain, is a RunError, too; so
         is a detector, whose boxes have scores, unless `detectors` are allowed.
         """
-        run = open_run(folder)
+        return cls.of(open_run(folder), which, device, detectors=detectors)
+
+    @classmethod
+    def of(cls, run: OpenedRun, which: Which, device: str, *, detectors: bool = False) -> InspectedRun:
+        """Likewise for a run that is open."""
         task = task_of(run.network)
         if isinstance(task, Detection) and detectors:
             model = of_run(run, which, choose_device(device))
@@ -52,7 +56,7 @@ class InspectedRun:
         if not isinstance(task, Classification):
             kind = "detector" if isinstance(task, Detection) else "network with a class for each pixel"
             raise RunError(
-                f"{folder} is the run of a {kind}, and this is for classifiers",
+                f"{run.folder} is the run of a {kind}, and this is for classifiers",
                 "`netdsl predict RUN IMAGE -o found.png` shows what it finds",
             )
         return cls(run, which, of_run(run, which, choose_device(device)), Console(stderr=True))

@@ -15,7 +15,7 @@ from netdsl.runtime.speed import Speed
 from netdsl.runtime.task import CLASSIFICATION, Scoring, Task
 
 # Images at a time. Without gradients they need little memory: on a GPU as many as keep it busy.
-BATCH = {"cpu": 256, "cuda": 2048}
+BATCH = {"cpu": 256, "cuda": 2048, "mps": 256}
 
 
 def evaluate(

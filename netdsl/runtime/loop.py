@@ -104,7 +104,7 @@ class _Looks:
         self._looked, self._steps = now, 0
 
 
-def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
+def order_of(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     """The rows of an epoch's images, a function of the seed and the epoch."""
     labels, generator = data.train.labels.cpu(), seeds.generator("order", recipe.seed, epoch)
     if recipe.sampling == "shuffle":
@@ -113,25 +113,40 @@ def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
 
 
+def draw_rows(recipe: Recipe, index: Tensor, places: Tensor) -> Tensor:
+    """The rows of the draws for images with these rows in the split, at these places of the epoch's order."""
+    # Of balanced classes, an image may come twice, each time with draws of its own.
+    return places.to(index.device) if recipe.sampling == "balanced" else index
+
+
+def scheduled(recipe: Recipe, losses: Sequence[float] = ()) -> Callable[[float], float]:
+    """The learning rate at a moment in epochs, by the recipe's schedule; `losses` are those on validation
+    images after the epochs before.
+    """
+    return lambda moment: learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs, losses)
+
+
 def train_epoch(
     train_step: TrainStep,
     data: Dataset,
     progress: Progress,
     look: Callable[[bool], bool],
     workers: int = 0,
-    losses: Sequence[float] = (),
+    rate: Callable[[float], float] | None = None,
 ) -> None:
     """Trains on each image once, from the position of `progress`, which it updates.
 
     `look` is called after each step with whether the sums are up to date, which is at the same steps in all
-    processes, and returns whether to stop; `losses` are those on validation images after the epochs before.
-    Images in files are decoded by `workers` processes. Raises Diverged if the loss is not finite.
+    processes, and returns whether to stop. `rate` is the learning rate at a moment in epochs, by default that
+    of the recipe's schedule. Images in files are decoded by `workers` processes. Raises Diverged if the loss
+    is not finite.
     """
     recipe, processes = train_step.recipe, train_step.processes
+    rate = rate or scheduled(recipe)
     epoch, count = progress.epoch, progress.of_images
     size = data.train.images.shape[2], data.train.images.shape[3]
     # These depend only on the seed and the epoch: a resumed epoch continues with the same ones.
-    order = _order(data, recipe, epoch)
+    order = order_of(data, recipe, epoch)
     draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(train_step.speed.device)
     batches = split(order[progress.seen :], recipe.batch, 2 * processes.size)
     looks = _Looks(processes)
@@ -139,13 +154,10 @@ def train_epoch(
 
     for batch in load(data.train.at(epoch), batches, processes, train_step.speed.device, workers):
         moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up starts above 0.
-        progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs, losses)
+        progress.lr = rate(moment)
         # For dropout and stochastic depth.
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, processes.rank))
-        rows = batch.index
-        if recipe.sampling == "balanced":  # An image may come twice, each time with draws of its own.
-            own = processes.share(torch.arange(progress.seen, progress.seen + batch.whole))
-            rows = own.to(rows.device)
+        rows = draw_rows(recipe, batch.index, processes.share(progress.seen + torch.arange(batch.whole)))
         progress.pending.append(train_step.step(batch, draws[rows], data, progress.lr))
 
         if not progress.steps:

@@ -81,11 +81,28 @@ class _Part(NamedTuple):
     share: float
 
 
-class Optimizer:
-    """Updates weights with their gradients; made by `build`."""
+# What changes of a scaler's state, by torch's names.
+_SCALER = ("scale", "_growth_tracker")
 
-    def __init__(self, parts: list[_Part]) -> None:
-        self._parts = parts
+
+class Optimizer:
+    """Updates weights with their gradients; made by `build`.
+
+    With a scaler, losses are multiplied by its scale before the backward pass. A step whose gradients are not
+    finite leaves the weights as they are, and lowers the scale.
+    """
+
+    def __init__(self, parts: list[_Part], scaler: torch.GradScaler | None = None) -> None:
+        self._parts, self._scaler = parts, scaler
+
+    @property
+    def gradient_scale(self) -> float:
+        """The factor of the gradients; synchronises the device."""
+        return 1.0 if self._scaler is None else self._scaler.get_scale()
+
+    def scaled(self, loss: Tensor) -> Tensor:
+        """The loss for the backward pass."""
+        return loss if self._scaler is None else self._scaler.scale(loss)
 
     def step(self, lr: float, clip: float | None = None) -> None:
         """One update with a learning rate; clears the gradients. Their norm is at most `clip`."""
@@ -96,11 +113,20 @@ class Optimizer:
                     weight.grad = None
             for group in optimizer.param_groups:
                 group["lr"] = lr * share * group["factor"]
+        scaler = self._scaler
+        if scaler is not None:
+            for optimizer, *_ in self._parts:
+                scaler.unscale_(optimizer)
         if clip is not None:
             torch.nn.utils.clip_grad_norm_([p for part in self._parts for p in part.parameters], clip)
         for optimizer, *_ in self._parts:
-            optimizer.step()
+            if scaler is None:
+                optimizer.step()
+            else:
+                scaler.step(optimizer)
             optimizer.zero_grad(set_to_none=True)
+        if scaler is not None:
+            scaler.update()
 
     def state(self) -> dict[str, Tensor]:
         """The optimizer's own tensors, by the weight's position and torch's name: `002.exp_avg`, in the
@@ -128,6 +154,19 @@ class Optimizer:
             }  # fmt: skip
             optimizer.load_state_dict(packed)
 
+    def scaler_state(self) -> dict[str, Tensor]:
+        """The state of the scaler, two numbers; empty without one."""
+        if self._scaler is None:
+            return {}
+        state = self._scaler.state_dict()
+        return {name: torch.tensor(state[name]) for name in _SCALER}
+
+    def load_scaler_state(self, state: Mapping[str, Tensor]) -> None:
+        """Restores the scaler; without a state, as of a run in another precision, it stays new."""
+        if self._scaler is not None and state.keys() >= set(_SCALER):
+            values = {name: state[name].item() for name in _SCALER}
+            self._scaler.load_state_dict({**self._scaler.state_dict(), **values})
+
     def _require_fit(self, state: Mapping[str, Tensor]) -> None:
         """Raises RunError if an entry has another shape than its weight, or a weight lacks some entries."""
         shapes = {name: () if entry == "step" else weight.shape for name, entry, weight, _ in self._entries()}
@@ -149,14 +188,19 @@ class Optimizer:
 
 
 def build(
-    parameters: list[Tensor], optimizer: Optimizers, *, fused: bool, factors: Sequence[float] = ()
+    parameters: list[Tensor],
+    optimizer: Optimizers,
+    *,
+    fused: bool,
+    factors: Sequence[float] = (),
+    scaler: torch.GradScaler | None = None,
 ) -> Optimizer:
     """The optimizer of a recipe for a network's weights, in the network's order and on their device; frozen
     weights are not updated.
 
     `factors` are those of each weight's learning rate, by default 1. `fused`: torch's fused kernels, where it
-    has them (not for Muon's matrices). Raises RunError if there is nothing to train, or the optimizer's
-    arguments contradict each other.
+    has them (not for Muon's matrices). `scaler` is for gradients of `fp16`. Raises RunError if there is
+    nothing to train, or the optimizer's arguments contradict each other.
     """
     trained = {i: parameter for i, parameter in enumerate(parameters) if parameter.requires_grad}
     if not trained:
@@ -169,11 +213,17 @@ def build(
         case Sgd(_, momentum, nesterov):
             entries = ("momentum_buffer",) if momentum else ()
             options: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov, "fused": fused}
-            return Optimizer([_part(torch.optim.SGD, trained, optimizer, factors, entries, **options)])
+            return Optimizer(
+                [_part(torch.optim.SGD, trained, optimizer, factors, entries, **options)], scaler
+            )
         case Adam():
-            return Optimizer([_part(torch.optim.Adam, trained, optimizer, factors, moments, fused=fused)])
+            return Optimizer(
+                [_part(torch.optim.Adam, trained, optimizer, factors, moments, fused=fused)], scaler
+            )
         case AdamW():
-            return Optimizer([_part(torch.optim.AdamW, trained, optimizer, factors, moments, fused=fused)])
+            return Optimizer(
+                [_part(torch.optim.AdamW, trained, optimizer, factors, moments, fused=fused)], scaler
+            )
         case Muon(lr, momentum, nesterov, _, adamw_lr):
             # Frozen kernels count: the layer after a frozen first layer is hidden.
             kernels = [i for i, parameter in enumerate(parameters) if _is_kernel(parameter)]
@@ -190,7 +240,7 @@ def build(
                 parts.append(
                     _part(torch.optim.AdamW, others, optimizer, factors, moments, adamw_lr / lr, **options)
                 )
-            return Optimizer(parts)
+            return Optimizer(parts, scaler)
 
 
 def _part(

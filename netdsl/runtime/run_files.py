@@ -19,7 +19,7 @@ from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
-from netdsl.runtime.storage import write_json
+from netdsl.runtime.storage import after_a_failed_write, write_json
 from netdsl.runtime.train_step import TrainStep
 
 BEST = "best.safetensors"
@@ -73,7 +73,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise RunError(
-            f"{folder} can't be written: {error.strerror or error}", "choose another folder: `--run`"
+            f"{folder} can't be written: {error.strerror or error}", f"{after_a_failed_write(error)}: `--run`"
         ) from error
     try:
         yield

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from netdsl.language.recipe import Recipe
-from netdsl.runtime import augment, optim
+from netdsl.runtime import augment, image_steps, optim
 from netdsl.runtime.augment import Draws
 from netdsl.runtime.average import build_average
 from netdsl.runtime.batches import Batch
@@ -62,7 +62,11 @@ class TrainStep:
         self.processes = processes
         self._replica = Replica(model.parameters, processes)
         self.optimizer = optim.build(
-            model.parameters, recipe.optimizer, fused=speed.fused, factors=tuning.factors
+            model.parameters,
+            recipe.optimizer,
+            fused=speed.fused,
+            factors=tuning.factors,
+            scaler=speed.gradient_scaler(),
         )
         self.average = build_average(recipe.average, model)
         self.objective: Objective = self.plain_objective
@@ -81,8 +85,9 @@ class TrainStep:
 
         Returns the sums of this process's losses and figures, (1 + k,) on the device.
         """
+        distance = image_steps.partner_distance(batch.whole, self.processes.size)
         x, targets = augment.apply(
-            data.floats(batch.images), batch.targets, self.recipe.augment, draws, data.mean
+            data.floats(batch.images), batch.targets, self.recipe.augment, draws, data.mean, distance
         )
         x = self.speed.laid_out(data.normalise(x))
         sums = self.gradients(x, targets, batch.whole)
@@ -92,7 +97,8 @@ class TrainStep:
         return sums
 
     def gradients(self, x: Tensor, targets: Tensor, whole: int) -> Tensor:
-        """Adds the gradients of the mean loss of a batch of `whole` images; `x` are this process's part.
+        """Adds the gradients of the mean loss of a batch of `whole` images, times the optimizer's
+        `gradient_scale`; `x` are this process's part.
 
         Each process must have at least one image.
         """
@@ -110,7 +116,7 @@ class TrainStep:
             with self._replica.summing(last=end == len(x)):
                 loss, figures = self._replica(objective, x[start:end], targets[start:end])
                 # Gradients are averaged over the processes: the factor makes their mean that of the batch.
-                (loss * (self.processes.size / whole)).backward()
+                self.optimizer.scaled(loss * (self.processes.size / whole)).backward()
             sums += torch.cat((loss.detach()[None], figures.detach()))
         return sums
 
@@ -123,6 +129,8 @@ class TrainStep:
         parts = {"model": self.model.state(), "optimizer": self.optimizer.state()}
         if self.average is not None:
             parts["average"] = self.average.state()
+        if scaler := self.optimizer.scaler_state():
+            parts["scaler"] = scaler
         return {f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
 
     def load(self, checkpoint: Checkpoint) -> None:
@@ -131,3 +139,4 @@ class TrainStep:
         self.optimizer.load_state(checkpoint.part("optimizer"))
         if self.average is not None:
             self.average.load_state(checkpoint.part("average"))
+        self.optimizer.load_scaler_state(checkpoint.part("scaler"))

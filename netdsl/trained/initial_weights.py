@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from inspect import signature
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from netdsl.base.printing import printable
 from netdsl.compiler import Style
 from netdsl.diagnostics import nearest
 from netdsl.ir.layer_names import is_within, layers, parameter_layers
@@ -63,20 +65,26 @@ class _Source(NamedTuple):
     ordered: bool
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    # The names of the classes; empty if they are unknown.
+    classes: tuple[str, ...] = ()
 
 
-def begin(network: CompiledNetwork, model: Model, style: Style, console: Console) -> InitialWeights | None:
+def begin(
+    network: CompiledNetwork, model: Model, style: Style, classes: Sequence[str], console: Console
+) -> InitialWeights | None:
     """Copies the weights that the recipe names, as far as they fit, into a new model, and says which.
 
-    None if it names none. Raises RunError if they can't be read or nothing fits.
+    The layers of the classes begin anew if those of the weights have other names than `classes`. None if the
+    recipe names no weights. Raises RunError if they can't be read or nothing fits.
     """
     source = network.recipe.weights
     if source is None:
         return None
     found = _read(source, console)
     module = network.module()
+    orders = known_orders(found.state) if found.ordered else ()
     try:
-        taken = take(found.state, module, found.ordered, known_orders(found.state) if found.ordered else ())
+        taken = take(found.state, module, found.ordered, orders, _refused(network, found.classes, classes))
     except RunError as error:
         raise RunError(
             f"{source}: {error}", "name weights of a network with layers of the same shapes"
@@ -96,6 +104,25 @@ def begin(network: CompiledNetwork, model: Model, style: Style, console: Console
             digest.update(tensor.contiguous().numpy().tobytes())
     normalisation = (list(found.mean), list(found.deviation)) if own else ([], [])
     return InitialWeights(source, digest.hexdigest(), list(reversed(new)), *normalisation)
+
+
+def _refused(network: CompiledNetwork, learned: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
+    """The weights of the classes, with the reason, if as many others were `learned`; none if these are
+    unknown. Another number of classes has weights of other shapes.
+    """
+    others = [pair for pair in zip(learned, classes, strict=False) if pair[0] != pair[1]]
+    if len(learned) != len(classes) or not others:
+        return {}
+    reason = "other classes: `{}` in the weights, `{}` here".format(*map(printable, others[0]))
+    module = network.module()
+    own, names = module.state_dict(), [name for name, _ in module.named_parameters()]
+    kind = type(module)
+    if "classes" not in signature(kind).parameters:
+        return {name: reason for name in names if _owner(name) == _owner(names[-1])}
+    with torch.device("meta"):
+        wider = kind(classes=len(classes) + 1).state_dict()
+    of_classes = {_owner(name) for name in names if own[name].shape != wider[name].shape}
+    return {name: reason for name in names if _owner(name) in of_classes}
 
 
 def tuning(network: CompiledNetwork, initial: InitialWeights | None) -> Tuning:
@@ -189,7 +216,7 @@ def _read(source: str, console: Console) -> _Source:
     found = checkpoint_import.read(path)
     with suppress(RunError):  # weights of other programs have no normalisation
         own = Preprocessing.read(path)
-        return _Source(found.state, found.ordered, own.mean, own.deviation)
+        return _Source(found.state, found.ordered, own.mean, own.deviation, own.classes)
     return _Source(found.state, found.ordered)
 
 
@@ -200,7 +227,13 @@ def _of_run(folder: Path, which: Which) -> _Source:
     module = run.network.module()
     for _, target, tensor in _paired(module, run.model(which, torch.device("cpu")), run.style):
         target.copy_(tensor)
-    return _Source(dict(module.state_dict()), True, preprocessing.mean, preprocessing.deviation)
+    return _Source(
+        dict(module.state_dict()),
+        True,
+        preprocessing.mean,
+        preprocessing.deviation,
+        preprocessing.classes,
+    )
 
 
 def _of_torchvision(name: str, console: Console) -> _Source:

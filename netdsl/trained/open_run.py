@@ -41,7 +41,8 @@ Which: TypeAlias = str
 class OpenedRun:
     """A run folder and the network that was trained in it; made by `open_run`.
 
-    `trained_on` is the fingerprint of its data, empty if other data are asked for.
+    `trained_on` is the fingerprint of its data, empty if other data are asked for; `dataset` are its data if
+    they are in memory already.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class OpenedRun:
     settings: Mapping[str, str]
     rules: images.Rules = images.RULES
     trained_on: str = ""
+    dataset: data.Dataset | None = None
 
     @property
     def title(self) -> str:
@@ -94,12 +96,13 @@ class OpenedRun:
         return choose(SpeedRequest(device=device, precision=str(precision)), convolutions(self.network))
 
     def data(self, console: Console) -> data.Dataset:
-        """The data set of the run, on the CPU. Raises RunError if it is not available any more."""
-        require_classes(self.network)
-        room = data.room(torch.device("cpu"))
-        network = self.network
-        source = data.read(network.recipe.data, network.input_shape, console, room=room, rules=self.rules)
-        found = divide(network, source)
+        """The data set of the run, on the CPU if it has to be read. Raises RunError if it is not available
+        any more.
+        """
+        if self.dataset is not None:
+            return self.dataset
+        source = read_data(self.network, console, self.rules)
+        found = divide(self.network, source)
         if source.test_split_off and self.trained_on not in ("", found.fingerprint()):
             warn(
                 console,
@@ -125,6 +128,15 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
     network = CompiledNetwork(settings.compiled(text, overrides or {}))
     trained_on = "" if "data" in (overrides or {}) else settings.data
     return OpenedRun(folder, network, settings.style, settings.settings, settings.rules, trained_on)
+
+
+def read_data(
+    network: CompiledNetwork, console: Console, rules: images.Rules = images.RULES
+) -> images.Source:
+    """The images of a network's recipe, on the CPU. Raises RunError if they are not available."""
+    require_classes(network)
+    room = data.room(torch.device("cpu"))
+    return data.read(network.recipe.data, network.input_shape, console, room=room, rules=rules)
 
 
 def divide(network: CompiledNetwork, source: images.Source) -> data.Dataset:

@@ -224,10 +224,10 @@ def _gradients(train_step: TrainStep, data: Dataset) -> tuple[float, dict[str, f
     x = data.inputs(batch.images, train_step.speed.layout)
     loss = train_step.gradients(x, batch.targets, batch.whole)[0].item() / batch.whole
     names = {tensor.data_ptr(): name for name, tensor in train_step.model.state().items()}
-    shares = {}
+    shares, scale = {}, train_step.optimizer.gradient_scale
     for weight in train_step.model.parameters:
         if weight.grad is not None and weight.dim() in (2, 4):
-            norm = weight.grad.norm().item()
+            norm = weight.grad.norm().item() / scale
             shares[names[weight.data_ptr()]] = norm / max(weight.norm().item(), 1e-12)
         weight.grad = None
     return loss, shares

@@ -338,6 +338,16 @@ def test_a_folder_that_cannot_be_written(net: Path, tmp_path: Path) -> None:
         begin(net, tmp_path / "file" / "run")
 
 
+def test_a_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mkdir(*_: object, **__: object) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(RunError) as raised, locked(tmp_path / "run"):
+        pass
+    assert raised.value.help == "free disk space, or choose another folder: `--run`"
+
+
 @pytest.mark.usefixtures("cache")
 def test_a_run_killed_before_its_first_checkpoint_is_started_again(net: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
@@ -456,7 +466,9 @@ EXACT: dict[str, dict[str, str]] = {
         "patience": "5",
     },
     "balanced classes": {"sampling": "balanced", "loss": "focal(weights=balanced)"},
-    "mixed images": {"augment": "rotate, resize_crop(low=0.5), erase, jitter, mixup, cutmix"},
+    "mixed images": {
+        "augment": "rotate, resize_crop(low=0.5), erase, jitter(hue=0.2), rand_augment, mixup, cutmix"
+    },
     "fine-tuning": {"weights": '"first"', "freeze": "stem", "lr_factor": "0.1"},
 }
 
