@@ -57,7 +57,7 @@ class Display:
         """Shows the position within an epoch."""
         epoch = f"epoch {progress.epoch + 1}/{self._epochs}"
         figures = _figures(progress.loss, progress.means(self._names), progress.images_per_second)
-        share = progress.seen / progress.of_images
+        share = progress.seen / progress.end
         if self._narrow:
             figures = figures.rpartition("  ")[0]
         self._bar.update(self._training, description=epoch, completed=progress.epoch + share, figures=figures)

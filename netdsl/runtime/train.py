@@ -26,7 +26,7 @@ from netdsl.runtime.errors import Diverged, Interrupted, RunError, damaged
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.image_files import free_cores
 from netdsl.runtime.images import Split
-from netdsl.runtime.loop import Progress, scheduled, train_epoch
+from netdsl.runtime.loop import Progress, images_of, scheduled, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import METRICS, Metrics, with_prefix
 from netdsl.runtime.model import Model, require_match
@@ -198,7 +198,7 @@ class Training:
             self._begin()
             with (
                 on_signals(self.processes) as stop,
-                Display(self.console, self.recipe.epochs, self.task, len(run.rows)) as display,
+                Display(self.console, math.ceil(self.recipe.epochs), self.task, len(run.rows)) as display,
             ):
                 while not is_complete(self.run.rows, self.recipe):
                     self._epoch(stop, display, each_epoch)
@@ -233,18 +233,16 @@ class Training:
 
     def _begin(self) -> None:
         """Writes the first checkpoint, and decides whether to compile."""
-        batches.require_enough(
-            self.recipe.batch, self.progress.of_images - self.progress.seen, self.processes
-        )
+        progress, recipe = self.progress, self.recipe
+        left = images_of(progress.epoch, recipe, progress.of_images) - progress.seen
+        batches.require_enough(recipe.batch, left, self.processes)
         run, count = self.run, self.processes.size
         # Before compiling, which takes long. A run resumed from here decides anew whether to compile.
         run.how = {**run.how, **self.speed.facts(), "compile": self.compile}
         self._save()
-        order = torch.arange(self.progress.of_images)
-        steps = len(batches.split(order, self.recipe.batch, 2 * count))
-        decision = self.choose_compiled(
-            steps * (self.recipe.epochs - self.progress.epoch) - self.progress.steps
-        )
+        order = torch.arange(progress.of_images)
+        steps = len(batches.split(order, recipe.batch, 2 * count))
+        decision = self.choose_compiled(math.ceil(steps * (recipe.epochs - progress.epoch)) - progress.steps)
         reasons = [*self.speed.reasons, str(decision)]
         if count > 1:
             reasons.append(f"{count} processes, {run.how['batch_norm']} batch norm")
@@ -272,7 +270,7 @@ class Training:
             return stop.agreed(self.processes) is not None
 
         losses = [row.validation_loss or 0.0 for row in self.run.rows]
-        rate = scheduled(self.recipe, losses)
+        rate = scheduled(self.recipe, progress.of_images, losses)
         train_epoch(self.train_step, self.data, progress, look, self.workers, rate)
         if progress.complete:
             row = self._finish_epoch()
@@ -327,14 +325,13 @@ class Training:
         self.saved, self.saved_position = time.perf_counter(), self._where()
 
     def _scores(self, part: Split) -> dict[str, float]:
-        flip = self.recipe.tta == "flip"
         return evaluate(
             self.train_step.model,
             self.data,
             part,
             self.speed,
             task=self.task,
-            flip=flip,
+            views=self.recipe.tta,
             workers=self.workers,
             processes=self.processes,
         )

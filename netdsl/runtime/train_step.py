@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,12 +27,24 @@ from netdsl.runtime.task import Task, classification
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Differences in how weights and batch norms of a network are trained, in its order:
-    the factor of each parameter's learning rate, 0 for a frozen one, and which norms stay in evaluation mode.
+    """Differences in how weights and batch norms of a network are trained, in its order: the rates of each
+    parameter, and which norms stay in evaluation mode.
     """
 
-    factors: Sequence[float] = ()
+    rates: Sequence[optim.Rates] = ()
     fixed_norms: Sequence[bool] = ()
+
+
+class Moment(NamedTuple):
+    """The time of a step: `epoch` in its middle, from 0 with a fraction, and the `elapsed` share of the
+    training after it.
+    """
+
+    epoch: float = 0.0
+    elapsed: float = 0.0
+
+
+START = Moment()
 
 
 class TrainStep:
@@ -52,8 +65,8 @@ class TrainStep:
     ) -> None:
         """Without a `task`, it is classification, with the recipe's loss."""
         tuning = tuning or Tuning()
-        for parameter, factor in zip(model.parameters, tuning.factors, strict=bool(tuning.factors)):
-            parameter.requires_grad_(parameter.requires_grad and factor > 0)
+        for parameter, rates in zip(model.parameters, tuning.rates, strict=bool(tuning.rates)):
+            parameter.requires_grad_(parameter.requires_grad and rates.lr > 0 and rates.epochs > 0)
         model.fix_norms(tuning.fixed_norms)
         self.model = model
         self.task = task or classification(recipe)
@@ -65,7 +78,7 @@ class TrainStep:
             model.parameters,
             recipe.optimizer,
             fused=speed.fused,
-            factors=tuning.factors,
+            rates=tuning.rates,
             scaler=speed.gradient_scaler(),
         )
         self.average = build_average(recipe.average, model)
@@ -80,7 +93,7 @@ class TrainStep:
             outputs = self.model.outputs(images, training=True)
         return self.task.objective(outputs, targets)
 
-    def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float) -> Tensor:
+    def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float, at: Moment = START) -> Tensor:
         """One update of the weights; `draws` are the augmentation's for the batch's images.
 
         Returns the sums of this process's losses and figures, (1 + k,) on the device.
@@ -91,9 +104,9 @@ class TrainStep:
         )
         x = self.speed.laid_out(data.normalise(x))
         sums = self.gradients(x, targets, batch.whole)
-        self.optimizer.step(lr, self.recipe.clip)
+        self.optimizer.step(lr, self.recipe.clip, at.epoch)
         if self.average is not None:
-            self.average.update()
+            self.average.update(at.elapsed)
         return sums
 
     def gradients(self, x: Tensor, targets: Tensor, whole: int) -> Tensor:

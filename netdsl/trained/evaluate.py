@@ -59,8 +59,8 @@ def evaluate_opened(run: OpenedRun, which: Which, device: str, console: Console)
     with suppress(RunError):  # of a run without metrics
         if metrics.read(run.folder)[-1].validation_score is None:
             which = "last"  # no weights were better than others
-    task, flip = task_of(run.network), run.network.recipe.tta == "flip"
-    kept = score(model, dataset, dataset.test, speed, task=task, flip=flip)
+    recipe = run.network.recipe
+    kept = score(model, dataset, dataset.test, speed, task=task_of(run.network), views=recipe.tta)
     return Evaluation(
         run.network.name,
         which,

@@ -14,7 +14,7 @@ from netdsl.compiler import Style
 from netdsl.network import CompiledNetwork
 from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import Diverged, RunError
-from netdsl.runtime.loop import Progress, train_epoch
+from netdsl.runtime.loop import Progress, train_epoch, whole_epoch
 from netdsl.runtime.plot import Curve, Panel
 from netdsl.runtime.run_files import Run
 from netdsl.runtime.speed import SpeedRequest
@@ -91,7 +91,7 @@ def find_lr(
     training = parts.training(Run(Path()), request, console)
     images = len(training.data.train)
     # In epochs; the moments of steps are their middles.
-    whole = steps * network.recipe.batch / images
+    whole = steps * network.recipe.batch / whole_epoch(network.recipe, images)
     rates, losses = list[float](), list[float]()
     mean = 0.0
 

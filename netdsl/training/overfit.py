@@ -28,6 +28,7 @@ from netdsl.runtime.metrics import METRICS
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.task import Classification, Task
 from netdsl.runtime.train_step import TrainStep
+from netdsl.trained import initial_weights
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import require_style
@@ -39,6 +40,7 @@ _EPOCHS, _LONGER = 200, 400
 # Settings of the recipe that make overfitting harder are disabled.
 _BARE = {
     "validation": "0",
+    "drop_last": "no",
     "augment": "none",
     "average": "none",
     "schedule": "constant",
@@ -186,6 +188,7 @@ def _attempt(
 ) -> Attempt:
     """Trains new weights until they overfit the images, diverge, or reach the most epochs."""
     model = create_model(network, require_style(style), recipe.seed, speed.device)
+    initial_weights.whiten(network, model, data, None)
     model.to(speed.device, speed.layout)
     train_step = TrainStep(model, recipe, speed, ALONE, task)
     first_loss, before = _gradients(train_step, data)

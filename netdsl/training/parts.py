@@ -50,6 +50,7 @@ class Parts:
         data = inputs.of(network, request, speed, console, processes)
         model = create_model(network, style, network.recipe.seed, speed.device)
         initial = initial_weights.begin(network, model, style, data.classes, console)
+        initial_weights.whiten(network, model, data, initial)
         return Parts(network, style, speed, data, model, initial)
 
     def training(self, run: Run, request: SpeedRequest, console: Console) -> Training:
