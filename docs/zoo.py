@@ -57,8 +57,6 @@ running statistics go from the reference into the generated module with `netdsl.
 then both see the same images. Of `convnet` the course gives channels and pools only: batch norms, biases,
 head and initialisation are our own.
 
-A network's name is a bare name everywhere: `netdsl build resnet34`, `netdsl.load("vgg16_bn")`.
-
 The columns at the right are the largest differences, relative to the largest number where that is above
 1: of the outputs in evaluation mode, and in training mode (without dropout) of the outputs, of the
 gradients of all parameters, and of the updated running statistics. A dash means that the network is too
