@@ -55,7 +55,7 @@ def assert_layers_are_their_tensors(network: Network) -> None:
         model = Inspected(network, create(code, "functional", "forward", 0, meta, torch.contiguous_format))
         module = network.module()
     every = layers(network.typed, in_training=True)
-    assert sum(layer.parameters for layer in every) == len(list(module.parameters()))
+    assert sum(len(layer.parameters) for layer in every) == len(list(module.parameters()))
     norms = [layer for layer in every if layer.kind == "bn" and not layer.shared]
     assert len(norms) == sum(isinstance(own, nn.BatchNorm2d) for own in module.modules())
     seen: list[str] = []

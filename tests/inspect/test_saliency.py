@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
 import torch
 from PIL import Image
@@ -425,8 +426,10 @@ def test_commands_of_the_page_can_be_given() -> None:
     shown = [text.replace("\\\n", " ") for page, text in blocks("sh") if page == "inside.md"]
     lines = [line for text in shown for line in text.splitlines() if line.startswith("netdsl saliency")]
     assert lines
+    saliency = main.get_command(click.Context(main), "saliency")
+    assert saliency is not None
     for line in lines:
-        main.commands["saliency"].make_context("saliency", shlex.split(line, comments=True)[2:])
+        saliency.make_context("saliency", shlex.split(line, comments=True)[2:])
 
 
 def test_the_python_of_the_page(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
