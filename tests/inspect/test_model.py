@@ -136,9 +136,9 @@ def test_short_names_and_wrong_ones() -> None:
     assert inspect.find(model, "stage2.conv2") is model.get_submodule("stage2.block1.conv2")
     assert inspect.find(model, "layers2.conv") is model.get_submodule("layers2.conv1")
     for name, help in [
-        ("stage3", "the network has stem, stage1, stage2, layers1, layers2, head"),
-        ("stage1.conv1", "`stage1` has block1, block2"),
-        ("stage2.conv", "`stage2` has block1"),
+        ("stage3", "the network has `stem`, `stage1`, `stage2`, `layers1`, `layers2`, `head`"),
+        ("stage1.conv1", "`stage1` has `block1`, `block2`"),
+        ("stage2.conv", "`stage2` has `block1`"),
         ("stem.first.conv1", "`stem.first` has no layers inside"),
     ]:
         with pytest.raises(RunError, match=f"no layer `{name}`") as error:
