@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from textwrap import wrap
 from typing import NamedTuple
 
 from netdsl.base.source import Span
@@ -13,6 +14,9 @@ from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, St
 from netdsl.ir.lowered import LoweredBlock, LoweredNetwork
 from netdsl.language.expressions import ONE, Expr
 from netdsl.ops.operation import Slot, TorchCall
+
+# Of the lines of docstrings: 88 columns without the indentation and the first line's quotes.
+_WIDTH = 81
 
 
 class ParameterView(NamedTuple):
@@ -55,6 +59,14 @@ def docstring(text: str) -> str:
     return printable.replace("\\", "\\\\").replace('"""', "'''")
 
 
+def _wrapped(text: str) -> tuple[str, ...]:
+    """The lines of a docstring of a class or function, within the width that black gives the code."""
+    lines = docstring(text).split("\n")
+    if all(len(line) <= _WIDTH for line in lines):
+        return tuple(lines)
+    return tuple(line for part in "\n".join(lines).split("\n\n") for line in (*wrap(part, _WIDTH), ""))[:-1]
+
+
 def network_documentation(network: LoweredNetwork, source: str) -> tuple[str, ...]:
     """The module's docstring: where the code comes from."""
     resolved = network.network
@@ -74,7 +86,7 @@ def open_parameters(network: LoweredNetwork) -> tuple[ParameterView, ...]:
 def forward_documentation(network: LoweredNetwork) -> tuple[str, ...]:
     """The docstring of the network: its comment, and `(N, 3, 32, 32) -> (N, num_classes) logits`."""
     resolved = network.network
-    text = docstring(resolved.documentation or f"The network {resolved.name}.")
+    text = _wrapped(resolved.documentation or f"The network {resolved.name}.")
     lines = [f"(N, {', '.join(map(str, resolved.input))}) ->"]
     for number, (name, _, shape, in_training_only) in enumerate(network.outputs):
         sizes = list(map(str, shape))
@@ -85,7 +97,7 @@ def forward_documentation(network: LoweredNetwork) -> tuple[str, ...]:
         lines.append(f"{own}, in training" if in_training_only else own)
     if len(lines) == 2:
         lines = [" ".join(lines)]
-    return (*text.split("\n"), "", lines[0], *(f"    {line}" for line in lines[1:]))
+    return (*text, "", lines[0], *(f"    {line}" for line in lines[1:]))
 
 
 def returned(network: LoweredNetwork) -> str:
@@ -103,8 +115,8 @@ def block_documentation(block: LoweredBlock, scope: Scope) -> tuple[str, ...]:
     size_out = "out_channels" if block.output.size is None else show(scope(block.output.size))
     inside = f"(N, {size_in}, H, W)" if block.input.is_map else f"(N, {size_in})"
     outside = f"(N, {size_out}, {_sides(block, scope)})" if block.output.is_map else f"(N, {size_out})"
-    text = docstring(block.documentation or f"The block {block.name}.")
-    return (*text.split("\n"), "", f"{inside} -> {outside}")
+    text = _wrapped(block.documentation or f"The block {block.name}.")
+    return (*text, "", f"{inside} -> {outside}")
 
 
 def _sides(block: LoweredBlock, scope: Scope) -> str:
