@@ -13,41 +13,54 @@ from errno import EIO, ENOSPC
 import click
 
 from netdsl.base.version import __version__
-from netdsl.commands.attack import attack
-from netdsl.commands.build import build
-from netdsl.commands.check import check
-from netdsl.commands.compare import compare
-from netdsl.commands.completion import completion
-from netdsl.commands.data import data
-from netdsl.commands.diff import diff
-from netdsl.commands.dream import dream
-from netdsl.commands.eval import evaluate
-from netdsl.commands.explain import explain
-from netdsl.commands.export import export
-from netdsl.commands.features import features
-from netdsl.commands.fmt import fmt
-from netdsl.commands.graph import graph
-from netdsl.commands.import_weights import import_weights
-from netdsl.commands.lesson import lesson
-from netdsl.commands.list import list_networks
-from netdsl.commands.lsp import lsp
-from netdsl.commands.new import new
-from netdsl.commands.plot import plot
-from netdsl.commands.predict import predict
-from netdsl.commands.report import report
-from netdsl.commands.reproduce import reproduce
-from netdsl.commands.robustness import robustness
-from netdsl.commands.saliency import saliency
-from netdsl.commands.serve import serve
 from netdsl.commands.shared_errors import fail
-from netdsl.commands.shared_help import CommandGroup
+from netdsl.commands.shared_help import CommandGroup, LaterCommand
 from netdsl.commands.shared_report import coloured
 from netdsl.commands.shared_signals import ended_by_second_signal
-from netdsl.commands.style import style
-from netdsl.commands.summary import summary
-from netdsl.commands.train import train
-from netdsl.commands.tune import tune
-from netdsl.commands.watch import watch
+
+# The commands under their headings, each with the first line of its help; a command's module is imported when
+# it is called.
+_COMMANDS = {
+    "Write networks": {
+        "new": "Write NAME.net, a network to start from.",
+        "list": "List the networks that come with netdsl.",
+        "check": "Check networks: syntax, names, arguments, shapes and recipe.",
+        "explain": "Explain an error or a warning, with examples.",
+        "fmt": "Format .net files.",
+        "build": "Write the PyTorch code of networks.",
+        "watch": "Check and build a network on every save, until Ctrl-C.",
+        "serve": "Show a network in the browser, again on every save.",
+    },
+    "Train and use networks": {
+        "train": "Train a network, or several as an experiment.",
+        "tune": "Search for the best parameters and recipe.",
+        "eval": "Evaluate a run on the test images.",
+        "predict": "Predict classes of images or pixels, or boxes.",
+        "compare": "Compare runs: size, accuracy and time.",
+        "plot": "Draw the validation accuracy of runs in one picture.",
+        "report": "Write an HTML page of a run, with curves and mistakes.",
+        "reproduce": "Train a run again from its record, and compare the results.",
+        "lesson": "Run an experiment of a course.",
+        "export": "Export a trained network to ONNX or torch, and check it.",
+        "import-weights": "Convert weights of another implementation for a network.",
+    },
+    "Look inside a trained network": {
+        "features": "Draw filters, activations, an embedding and mistakes.",
+        "saliency": "Draw which pixels the score of a class depends on.",
+        "dream": "Draw images for which the score of a class is high.",
+        "attack": "Change images slightly so that they are misclassified.",
+        "robustness": "Measure the accuracy of runs on attacked test images.",
+        "style": "Paint the content of one image in the style of another.",
+    },
+    "Tools": {
+        "data": "Show what a folder of images holds.",
+        "summary": "Show shapes, parameters and cost of a network's parts.",
+        "graph": "Draw a network as SVG, PNG or HTML.",
+        "diff": "Compare two networks, and list which weights fit both.",
+        "lsp": "Run the language server for editors, over standard IO.",
+        "completion": "Print the script that enables completion in a shell.",
+    },
+}
 
 
 @click.group(
@@ -68,23 +81,8 @@ def main() -> None:
     click.get_current_context().color = coloured()  # of this command and its subcommands
 
 
-main.add_commands("Write networks", new, list_networks, check, explain, fmt, build, watch, serve)
-main.add_commands(
-    "Train and use networks",
-    train,
-    tune,
-    evaluate,
-    predict,
-    compare,
-    plot,
-    report,
-    reproduce,
-    lesson,
-    export,
-    import_weights,
-)
-main.add_commands("Look inside a trained network", features, saliency, dream, attack, robustness, style)
-main.add_commands("Tools", data, summary, graph, diff, lsp, completion)
+for _heading, _lines in _COMMANDS.items():
+    main.add_commands(_heading, *(LaterCommand(name, line) for name, line in _lines.items()))
 
 
 def run() -> None:

@@ -82,7 +82,7 @@ def test_build_commands_of_the_readme(command: str, tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_options_in_the_pages_exist(page: str, command: str) -> None:
     _, name, *arguments = shlex.split(command)
-    of_group = isinstance(main.commands[name], click.Group)
+    of_group = isinstance(main.get_command(click.Context(main), name), click.Group)
     shown = CliRunner().invoke(main, [name, *arguments[:of_group], "--help"]).output
     for option in (argument.partition("=")[0] for argument in arguments if argument.startswith("-")):
         assert option in shown, f"`netdsl {name}` does not speak of {option}"

@@ -12,10 +12,12 @@ from netdsl.cli import main
 
 def page() -> str:
     """All commands by their headings: usage, help, arguments and options."""
+    context = click.Context(main)
     parts = ["# Commands\n", "What `netdsl COMMAND --help` shows, on one page.\n"]
-    for heading, commands in main._headings.items():
+    for heading, commands in main.headings.items():
         parts.append(f"## {heading}\n")
-        parts += [_command(command) for command in commands]
+        loaded = (main.get_command(context, str(command.name)) for command in commands)
+        parts += [_command(command) for command in loaded if command]
     return "\n".join(parts)
 
 

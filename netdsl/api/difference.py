@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from netdsl.base.document import Document, Documented, Table
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.resources import NETWORKS
 from netdsl.compiler import Compiled
 from netdsl.network import CompiledNetwork

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.printing import printable
 
 
@@ -73,13 +73,19 @@ def document_text(document: Document) -> str:
     return "\n".join(lines)
 
 
+def _escaped(text: str) -> str:
+    from html import escape  # its table of entities is large, and commands print text
+
+    return escape(printable(text))
+
+
 def document_html(document: Document) -> str:
     """The document as HTML for any page, in whose colours it is shown."""
     return "".join(_paragraph(part) if isinstance(part, str) else _table(part) for part in document)
 
 
 def _paragraph(text: str) -> str:
-    return f'<p style="margin:.4em 0">{escape(printable(text))}</p>' if text else ""
+    return f'<p style="margin:.4em 0">{_escaped(text)}</p>' if text else ""
 
 
 def _table(table: Table) -> str:
@@ -88,7 +94,7 @@ def _table(table: Table) -> str:
 
     def row(cells: list[str], tag: str) -> str:
         inside = zip(cells, sides, strict=True)
-        return "".join(f'<{tag} style="{_CELL}{side}">{escape(cell)}</{tag}>' for cell, side in inside)
+        return "".join(f'<{tag} style="{_CELL}{side}">{_escaped(cell)}</{tag}>' for cell, side in inside)
 
     rows = "".join(f"<tr>{row(cells, 'td')}</tr>" for cells in body)
     return f'<table style="border-collapse:collapse"><tr>{row(head, "th")}</tr>{rows}</table>'

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 
 T = TypeVar("T")
@@ -91,8 +92,7 @@ class _BodyField(NamedTuple):
 @cache
 def _body_fields(cls: type) -> tuple[_BodyField, ...]:
     found = []
-    for name, annotation in cls.__annotations__.items() if hasattr(cls, "_fields") else ():
-        declared = getattr(annotation, "__forward_arg__", str(annotation))
+    for name, declared in cls.__annotations__.items() if hasattr(cls, "_fields") else ():
         if re.search(r"Body\b", declared):
             pair = re.match(r"tuple\[tuple\[(.*?),", declared)
             index = None if pair is None else 0 if "Body" in pair[1] else 1

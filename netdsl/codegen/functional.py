@@ -8,8 +8,8 @@ into names instead, as the courses' barebones code does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.functional_forward import STACKS, BlockFunctions, FunctionalForward

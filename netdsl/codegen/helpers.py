@@ -58,7 +58,7 @@ def _given(code: str) -> frozenset[str]:
 
 def _add(code: str, given: frozenset[str], used: dict[str, str]) -> None:
     for name in names_in(code).intersection(HELPERS) - used.keys():
-        used[name] = _definition(name, given)
+        used[name] = _definition(name, given).rstrip()
         _add(used[name], given, used)
 
 

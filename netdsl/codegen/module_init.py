@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import NamedTuple, cast
+from typing import cast
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.codegen import python as py
 from netdsl.codegen.init_calls import PYTORCH, constant, drawn, fill, kind_rule, own_rule
 from netdsl.codegen.names import Names, camel

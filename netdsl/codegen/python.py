@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.values import Size, Symbol, Value
 
@@ -172,7 +173,10 @@ def _operation(expression: Operation) -> str:
     # Comparisons don't chain: both sides of one are bracketed when they are comparisons themselves.
     left = _inner(operands[0], level + (level == _PRECEDENCE["=="]))
     associative = name in ("and", "or")
-    return f" {name} ".join([left, *(_inner(operand, level + (not associative)) for operand in operands[1:])])
+    hugged = name == "**" and all(isinstance(operand, (Literal, Name)) for operand in operands)
+    return (name if hugged else f" {name} ").join(
+        [left, *(_inner(operand, level + (not associative)) for operand in operands[1:])]
+    )
 
 
 def _inner(expression: Expression, level: int) -> str:
@@ -190,10 +194,10 @@ def literal(value: Value | float | None) -> str:
             return repr(float(value))
         case Size(lengths):
             return repr(lengths)
-        case Symbol(name):
-            return repr(name)
+        case Symbol(text) | str(text):
+            return '"' + repr('"' + text)[2:-1].replace('"', '\\"') + '"'
         case tuple():
-            return f"({''.join(f'{literal(item)}, ' for item in value)})"
+            return show(Sequence("()", tuple(map(Literal, value))))
         case _:
             return repr(value)
 

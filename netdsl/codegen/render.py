@@ -1,4 +1,4 @@
-"""Views to text: Jinja lays out, black formats, compile() checks."""
+"""Views to text: Jinja lays out, `wrapped` breaks long lines, compile() checks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from netdsl.codegen.environment import environment
 from netdsl.codegen.helpers import carried, names_in
+from netdsl.codegen.wrap import wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,6 @@ class BrokenCode(Exception):
 
     code: str
 
-
-# Longer code is left as the template wrote it: black takes a second for 100,000 characters.
-MAX_FORMATTED = 50_000
 
 # The possible imports of generated code, in their order: of the standard library, then of torch.
 _STANDARD = {"math": "import math", "OrderedDict": "from collections import OrderedDict"}
@@ -47,7 +45,7 @@ class View(Protocol):
 
 
 def laid_out(view: View) -> str:
-    """The code of a view with the imports and helpers that it needs, not yet formatted."""
+    """The code of a view with the imports and helpers that it needs, with long lines."""
     layout = environment().get_template(view.template)
     raw: str = layout.render(view=view, imports=())
     try:
@@ -55,21 +53,14 @@ def laid_out(view: View) -> str:
         imports = _imports("\n".join((*helpers, raw)))
     except SyntaxError as error:
         raise BrokenCode(raw) from error
-    return layout.render(view=view, imports=(*imports, *helpers))
+    return layout.render(view=view, imports=(*imports, *(f"\n\n{helper}" for helper in helpers)))
 
 
 def render(view: View) -> str:
-    """The formatted code of a view."""
-    # Black is the slowest import of a build; nothing else needs it.
-    import black
-    import black.parsing
-    from black.mode import TargetVersion
-
-    raw = laid_out(view)
+    """The code of a view."""
+    code = wrapped(laid_out(view))
     try:
-        mode = black.Mode(target_versions={TargetVersion.PY311})
-        code = raw if len(raw) > MAX_FORMATTED else black.format_str(raw, mode=mode)
         compile(code, view.template, "exec")
-    except (SyntaxError, black.parsing.InvalidInput) as error:
-        raise BrokenCode(raw) from error
+    except SyntaxError as error:
+        raise BrokenCode(code) from error
     return code

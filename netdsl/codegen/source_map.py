@@ -10,8 +10,9 @@ import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.codegen import python as py
 from netdsl.codegen.render import View, laid_out

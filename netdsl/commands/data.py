@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_options import PATH
+from netdsl.commands.shared_networks import compiled_network
+from netdsl.commands.shared_options import PATH, recipe_overrides
 from netdsl.commands.shared_outputs import output_option, print_written, require_outputs
 from netdsl.commands.shared_tables import echo, format_option, print_json, print_table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from netdsl.runtime.data_summary import DataSummary
 
 # Images on a sheet, and in a row of it.
@@ -22,8 +26,14 @@ _SHOWN, _ROW = 20, 5
 @click.command()
 @click.argument("path", type=PATH)
 @output_option("Draw a sheet of training images with their labels.", required=False, metavar="PICTURE")
+@click.option(
+    "--network",
+    metavar="NETWORK",
+    shell_complete=complete_networks,
+    help="Draw the first batch as the training of this network has it: its size, after augmentation.",
+)
 @format_option
-def data(path: Path, output: Path | None, form: str) -> None:
+def data(path: Path, output: Path | None, network: str | None, form: str) -> None:
     """Show what a folder of images holds.
 
     PATH is as in `--data folder:PATH`, `--data boxes:PATH` or `--data masks:PATH`: folders of classes, images
@@ -35,22 +45,39 @@ def data(path: Path, output: Path | None, form: str) -> None:
 
     from netdsl.runtime.data_summary import summarise
 
+    if network is not None and output is None:
+        raise click.UsageError("`--network` is for the sheet of images: add `-o samples.png`")
+    console = Console(stderr=True)
     with errors_shown():
         if output is not None:
-            from netdsl.inspect.sheets.samples import write_samples
             from netdsl.runtime.plot import require_format
 
             require_format(output)
             require_outputs([output])
-        found = summarise(str(path), Console(stderr=True))
+        found = summarise(str(path), console)
         if output is not None:
-            write_samples(found, output, _SHOWN, _ROW)
+            _draw(found, output, network, console)
     if form == "json":
         print_json(_record(found))
-        return
-    _print(found)
+    else:
+        _print(found)
     if output is not None:
-        print_written(output)
+        print_written(output, err=form == "json")
+
+
+def _draw(found: DataSummary, output: Path, name: str | None, console: Console) -> None:
+    """Draws images of the files, or the first batch of a network's training."""
+    from netdsl.inspect.sheets.samples import write_first_batch, write_samples
+    from netdsl.network import CompiledNetwork
+    from netdsl.trained.open_run import divide, read_data
+
+    if name is None:
+        write_samples(found, output, _SHOWN, _ROW)
+        return
+    _, overrides = recipe_overrides((), {"data": f"{found.kind}:{found.path}"})
+    network = CompiledNetwork(compiled_network(name, {}, overrides))
+    images = divide(network, read_data(network, console))
+    write_first_batch(images, network.recipe, output, _SHOWN, _ROW)
 
 
 def _print(found: DataSummary) -> None:

@@ -13,7 +13,7 @@ import click
 
 from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
 from netdsl.commands.shared_options import PATH, counted, device_option, run_argument, weights_option
-from netdsl.commands.shared_outputs import output_option, print_written
+from netdsl.commands.shared_outputs import OutputPath, print_written, require_outputs
 from netdsl.commands.shared_tables import (
     answer_record,
     echo,
@@ -37,10 +37,14 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     help="Least score of a box.  [default: 0.3; in results that of `detect`]",
 )
-@output_option(
-    "Also draw boxes or classes of pixels into this picture, of one image; or write boxes into this .json in "
-    "COCO's format of results: the IMAGE is then a file of COCO's annotations.",
-    required=False,
+@click.option(
+    "-o",
+    "--output",
+    type=OutputPath(folder=True),
+    metavar="PICTURE|FOLDER|RESULTS",
+    help="Also draw boxes or classes of pixels: of one image into this picture, of several into pictures in "
+    "this folder; or write boxes into this .json in COCO's format of results: the IMAGE is then a file of "
+    "COCO's annotations.",
 )
 @weights_option
 @device_option
@@ -67,9 +71,10 @@ def predict(
     from netdsl.trained.open_run import open_run
     from netdsl.trained.predict import (
         detect,
-        draw_found,
+        drawing,
         image_files,
         listed,
+        picture_files,
         predict,
         segment,
         write_results,
@@ -81,6 +86,12 @@ def predict(
     if results and annotations is None:
         raise click.UsageError("results have ids of images: name a file of COCO's annotations as the IMAGE")
     show: Callable[[], None]
+
+    def pictures(files: Sequence[Path]) -> list[Path]:
+        places = [] if output is None or results else picture_files(files, output)
+        require_outputs(places, files)
+        return places
+
     with errors_shown():
         files = [] if annotations else image_files(images)
         opened, where = open_run(run), choose_device(device)
@@ -91,20 +102,17 @@ def predict(
             files = list(ids.images) if ids else files
             classes = opened.preprocessing(weights).classes
             least = SURE if score is None and not results else score
-            boxes = list(detect(opened, weights, files, least, where))
+            boxes = list(drawing(detect(opened, weights, files, least, where), classes, pictures(files)))
             show = partial(_show_boxes, boxes, classes, form)
             if results and ids and output:
                 write_results(boxes, classes, ids, output)
                 show = partial(echo, f"{sum(len(own.scores) for _, own, _ in boxes if own):,} boxes")
-            elif output:
-                draw_found(boxes, classes, output)
             remarks = [(file, remark, found is not None) for file, found, remark in boxes]
         else:
             if is_dense(opened.network):
                 classes = opened.preprocessing(weights).classes
-                masks = list(segment(opened, weights, files or images, where))
-                if output:
-                    draw_found(masks, classes, output)
+                files = files or list(images)
+                masks = drawing(segment(opened, weights, files, where), classes, pictures(files))
                 predictions = [found.shares(classes, top) for found in masks]
             elif output:
                 raise click.UsageError("`--output` draws what is where, and the network is a classifier")
@@ -113,7 +121,7 @@ def predict(
             show = partial(_show_classes, predictions, form)
             remarks = [(file, remark, bool(found)) for file, found, remark in predictions]
     show()
-    if output:
+    if output and any(readable for _, _, readable in remarks):
         print_written(output, err=form != "text")
     for image, remark, _ in remarks:
         if remark:

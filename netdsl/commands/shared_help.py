@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -19,17 +20,33 @@ F = TypeVar("F", bound=Callable[..., None])
 _OTHER_OPTIONS = "Options"
 
 
+class LaterCommand(click.Command):
+    """The name of a command and the first line of its help. Its module is imported when it is called."""
+
+    def __init__(self, name: str, line: str) -> None:
+        super().__init__(name, help=line)
+
+    def loaded(self) -> click.Command:
+        module = import_module(f"netdsl.commands.{str(self.name).replace('-', '_')}")
+        commands = (value for value in vars(module).values() if isinstance(value, click.Command))
+        return next(command for command in commands if command.name == self.name)
+
+
 class CommandGroup(click.Group):
     """A group whose help lists its commands under headings, each with the first line of its help."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._headings: dict[str, Sequence[click.Command]] = {}
+        self.headings: dict[str, Sequence[click.Command]] = {}
 
     def add_commands(self, heading: str, *commands: click.Command) -> None:
-        self._headings[heading] = commands
+        self.headings[heading] = commands
         for command in commands:
             self.add_command(command)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        return command.loaded() if isinstance(command, LaterCommand) else command
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
         adapt_streams()
@@ -66,7 +83,7 @@ class CommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
-        for heading, commands in self._headings.items():
+        for heading, commands in self.headings.items():
             with formatter.section(heading):
                 formatter.write_dl(
                     [

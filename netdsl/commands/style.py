@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.commands.shared_completion import complete_networks, complete_runs
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_inspect import print_results, real_option

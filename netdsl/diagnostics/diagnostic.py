@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Literal
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.base.source import Span
 from netdsl.diagnostics.fixes import Fix, Help
 from netdsl.diagnostics.rules import rule
@@ -17,7 +17,7 @@ MAX_DIAGNOSTICS = 1000
 MAX_EXPLAINED = 10
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Label:
     """A place in the text, and a text about it (may be empty)."""
 
@@ -25,7 +25,7 @@ class Label:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Diagnostic:
     """One finding of the compiler; `labels[0]` is the place that an editor jumps to.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 
 
@@ -18,7 +19,7 @@ class Edit(NamedTuple):
     new_text: str
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Fix:
     """Edits that remove a diagnostic; they don't overlap. The `title` is an instruction: "write `relu`".
 

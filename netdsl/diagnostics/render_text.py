@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Literal, TypeAlias
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.base.printing import printable
 from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Label
@@ -77,7 +77,7 @@ def _by_source(labels: Sequence[Label]) -> list[tuple[Source, list[Label]]]:
     return [(source, [label for label in labels if label.span.source == source]) for source in sources]
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _Gutter:
     """The column left of the excerpt: line numbers and a rule."""
 
@@ -114,7 +114,7 @@ def _hung(start: str, text: str, width: int | None, indent: int) -> list[str]:
 # --- excerpts ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _Mark:
     """The underline of one label, from cell `start` up to `end`, and its text."""
 
@@ -159,7 +159,7 @@ def _end(label: Label) -> int:
     return _column(label) + len(label.span.text.partition("\n")[0].rstrip())
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _Window:
     """The part of a line that is shown: from character `start` to before `end`, and where each begins."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.resources import ERRORS
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from itertools import islice
 
 from netdsl.base.source import Span
 from netdsl.diagnostics.fixes import Fix, write
@@ -16,11 +16,15 @@ _MOST = 200
 
 def closest(name: str, known: Iterable[str]) -> str:
     """The known name that is most like a misspelt one; empty if none is."""
+    from difflib import get_close_matches
+
     spelt = {word.lower(): word for word in known}
     # Of two letters or fewer everything is near.
     cutoff = 0.61 if len(name) > 2 else 1  # `depth` and `width` have 0.6
-    likely = sorted(spelt, key=lambda word: word[:2] != name[:2].lower())[:_MOST]
-    match = difflib.get_close_matches(name.lower(), likely, n=1, cutoff=cutoff)
+    start = name[:2].lower()
+    first = [word for word in spelt if word.startswith(start)]
+    likely = [*first, *islice((word for word in spelt if not word.startswith(start)), _MOST)][:_MOST]
+    match = get_close_matches(name.lower(), likely, n=1, cutoff=cutoff)
     return spelt[match[0]] if match else ""
 
 
@@ -32,10 +36,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def misspelt(span: Span, known: Iterable[str], name: str = "") -> Fix | None:
     """The fix for the misspelt name at a span; None if no known name is like it."""
+    from difflib import SequenceMatcher
+
     name = name or span.text
     found = closest(name, known)
     if not found:
         return None
-    alike = difflib.SequenceMatcher(None, found.lower(), name.lower()).ratio()
+    alike = SequenceMatcher(None, found.lower(), name.lower()).ratio()
     fix = write(span, found, safe=alike >= _SAFE)
     return Fix(f"did you mean `{found}`?", fix.edits, fix.safe)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.graph import theme
 from netdsl.graph.drawing import Box, Item, Line, Piece, Point, Text, middle_text
 from netdsl.graph.figure_nodes import (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.graph import theme
 from netdsl.graph.drawing import Line, Point
 

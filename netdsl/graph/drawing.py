@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.graph import theme
 from netdsl.graph.figure_nodes import Facts
 from netdsl.graph.text_metrics import text_width

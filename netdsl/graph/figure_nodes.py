@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.ops.operation import Shape
 
 # The lines of a tooltip.

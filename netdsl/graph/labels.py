@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING
 from fractions import Fraction
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.printing import printable
 from netdsl.base.source import Span
 from netdsl.base.values import Value, show

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.graph import theme
 from netdsl.graph.chain_pieces import beside, groups, stacked
 from netdsl.graph.drawing import Area, Box, Item, Line, Piece, Point, Text, middle_text, right_edge

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from netdsl.base.named_tuple import NamedTuple
 
 INK = "#1b1f24"
 LINE = "#3d444d"

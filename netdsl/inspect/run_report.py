@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import torch
 from rich.console import Console
 
 from netdsl.base.document import Table, document_html
@@ -21,18 +20,14 @@ from netdsl.graph.render_picture import TooLarge, render_picture
 from netdsl.inspect.features import NothingToSee
 from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.sheets.album import Album
-from netdsl.inspect.sheets.captions import fitting
 from netdsl.inspect.sheets.evaluation import write_evaluation
-from netdsl.inspect.sheets.panels import Panel, in_rows, write_sheet
+from netdsl.inspect.sheets.samples import write_first_batch
 from netdsl.language.recipe import KEYS
 from netdsl.language.recipe_text import recipe_text
 from netdsl.runtime import metrics, plot, report
-from netdsl.runtime.detection.draw import with_truth
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.first_batch import first_batch
 from netdsl.runtime.metrics import METRICS, SCORES
 from netdsl.runtime.run_files import HOW
-from netdsl.runtime.segmentation.draw import with_classes
 from netdsl.runtime.storage import read_json, write_atomic
 from netdsl.summary.measure import measure
 from netdsl.trained.evaluate import Evaluation, evaluate_run
@@ -107,7 +102,7 @@ def _images(run: OpenedRun, device: str, console: Console) -> Iterator[Section]:
         if not (run.network.typed.network.detect or is_dense(run.network)):
             yield from _mistakes(run, device, folder)
         sheet = folder / "batch.png"
-        _write_batch(run, sheet, console)
+        write_first_batch(run.data(console), run.network.recipe, sheet, _IMAGES, _ROW)
         yield Section("First batch, after augmentation", pictures=(_of_file(sheet),))
 
 
@@ -130,20 +125,6 @@ def _mistakes(run: OpenedRun, device: str, folder: Path) -> Iterator[Section]:
     with suppress(NothingToSee):
         album.add_mistakes()
         yield Section("Worst mistakes", pictures=tuple(_of_file(file) for file in album.write(folder)))
-
-
-def _write_batch(run: OpenedRun, file: Path, console: Console) -> None:
-    data = run.data(console)
-    panels = []
-    for image, target in zip(*first_batch(data, run.network.recipe, _IMAGES), strict=True):
-        pixels = (image * 255).round().byte()
-        if target.dtype is torch.uint8:
-            panels.append(Panel(with_classes(pixels, target, data.classes).float() / 255))
-        elif target.dim():
-            panels.append(Panel(with_truth(pixels, target[target[:, 0] >= 0], data.classes).float() / 255))
-        else:
-            panels.append(Panel(image, fitting(data.classes[int(target)])))
-    write_sheet(in_rows(panels, _ROW), file)
 
 
 def _record(run: OpenedRun) -> Iterator[Section]:

@@ -6,8 +6,9 @@ It is the same for every style of code. The span of a step that belongs to a uni
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.tree import map_bodies, steps
 from netdsl.base.values import Symbol

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.tree import map_bodies, nested
 from netdsl.base.values import Value
@@ -254,7 +255,8 @@ class ResolvedNetwork(NamedTuple):
     """A network. After errors it has `WrongStep`s, and its input may be unknown.
 
     `outputs` are those that the file names; without, the output is the tensor after the last part. They
-    are scores of classes unless `detect` says otherwise. `sound` is
+    are scores of classes unless `detect` says otherwise. `data_span` is the span of the recipe's `data`, None
+    if it isn't given or is wrong. `sound` is
     true if no error is in its layers. `class_name` is the name that the file gives to the class in
     generated code. `open_classes`: the number of classes is only in arguments of steps in sections, so that
     generated code can leave it open.
@@ -277,6 +279,7 @@ class ResolvedNetwork(NamedTuple):
     open_classes: bool = False
     outputs: tuple[NetworkOutput, ...] = ()
     detect: Detect | None = None
+    data_span: Span | None = None
 
     def block(self, key: str) -> BlockDefinition:
         return next(block for block in self.blocks if block.key == key)

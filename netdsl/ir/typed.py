@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.tree import steps
 from netdsl.base.values import Value
 from netdsl.ir.resolved import (
@@ -26,6 +27,7 @@ from netdsl.ir.resolved import (
     WhenStep,
     part_names,
 )
+from netdsl.language.recipe import Labels
 from netdsl.ops import Operation
 from netdsl.ops.operation import Shape
 
@@ -313,6 +315,15 @@ class TypedNetwork(NamedTuple):
     def output(self) -> Shape:
         """The shape of the first output."""
         return self.outputs[0].shape
+
+    @property
+    def labels(self) -> Labels | None:
+        """The labels that the first output is compared with; None without `classes`."""
+        if self.network.detect:
+            return "boxes"
+        if self.network.classes is None:
+            return None
+        return "masks" if len(self.output) == 3 else "classes"
 
     @property
     def named_parts(self) -> Iterator[tuple[str, TypedPart]]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, field, fields
 from fractions import Fraction
 from functools import cache
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import Size, Symbol, Value, is_number, show
 
 T = TypeVar("T")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import Real, Sizes, arg
 from netdsl.language.recipe import CHOICES, FcosLoss, YoloLoss
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Detector:
     """The arguments of all kinds: a box has at least this `score`, and overlaps no surer one of its class by
     an IoU above `nms`.
@@ -19,7 +19,7 @@ class Detector:
     nms: float = arg(Real(0, 1), 0.5, named=True, last=True)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Yolo(Detector):
     """Boxes around anchors (Redmon et al. 2016): one map with 5 channels for each anchor, the confidence, the
     shift of the centre and the logarithms of the sizes, and then one for each class.
@@ -38,7 +38,7 @@ class Yolo(Detector):
         return f"{anchors} anchors with 5 channels each and {classes} classes"
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Fcos(Detector):
     """Boxes around locations (Tian et al. 2019): each map has one channel for each class, then the distances
     to left, top, right and bottom, and the centerness.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import Real, Word, arg
 
 _ANY = Real(low=None)
@@ -12,7 +12,7 @@ _MODES = Word(("fan_in", "fan_out"))
 _NONLINEARITIES = Word(("relu", "leaky_relu", "linear", "sigmoid", "tanh", "selu"))
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Kaiming:
     """Variance gain² / fan, the gain that of the nonlinearity (He et al. 2015)."""
 
@@ -20,14 +20,14 @@ class Kaiming:
     nonlinearity: str = arg(_NONLINEARITIES, "relu")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Xavier:
     """Variance 2 gain² / (fan_in + fan_out) (Glorot and Bengio 2010)."""
 
     gain: float = arg(Real(above=True), 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Normal:
     """Normal distribution."""
 
@@ -35,7 +35,7 @@ class Normal:
     std: float = arg(Real(), 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Uniform:
     """Uniform between `a` and `b`."""
 
@@ -43,21 +43,21 @@ class Uniform:
     b: float = arg(_ANY, usual="0.05")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class TruncNormal:
     """Normal distribution, drawn again outside of -2 … 2."""
 
     std: float = arg(Real(above=True), usual="0.02")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Constant:
     """The same number everywhere."""
 
     val: float = arg(_ANY, usual="0")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Prior:
     """Biases of -ln((1 - p) / p), with which a sigmoid begins at the probability `p` (Lin et al. 2017,
     section 4.1). The rule is for the biases of what it names, and leaves the weights alone.
@@ -66,7 +66,7 @@ class Prior:
     p: float = arg(Real(0, 1, above=True, below=True), usual="0.01")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Fixed:
     """A rule without arguments."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import (
     ArgType,
     ClassWeights,
@@ -21,29 +22,29 @@ from netdsl.language.argument_types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Cifar10:
     """CIFAR-10 (Krizhevsky 2009), downloaded by torchvision."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Cifar100:
     """CIFAR-100 (Krizhevsky 2009), downloaded by torchvision."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Digits:
     """The 1,797 handwritten digits of the UCI set, embedded in the package."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Folder:
     """Images in `train/<class>/` and `test/<class>/`, or in `<class>/`."""
 
     path: str = arg(Path(), usual='"images"')
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Scenes:
     """Scenes of the embedded digits at random places, with their boxes, or with masks of their pixels;
     `count` new ones in each epoch, and fixed ones for validation and test.
@@ -53,14 +54,14 @@ class Scenes:
     masks: bool = arg(Flag(), False, named=True)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Boxes:
     """Images with boxes, as COCO JSON, Pascal VOC XML or YOLO text."""
 
     path: str = arg(Path(), usual='"images"')
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Masks:
     """Images in `train/images/`, with masks of their classes in `train/masks/`; likewise `test`, `val`."""
 
@@ -69,8 +70,10 @@ class Masks:
 
 Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes | Masks
 
+Labels: TypeAlias = Literal["classes", "boxes", "masks"]
 
-def labels_of(data: Data) -> Literal["classes", "boxes", "masks"]:
+
+def labels_of(data: Data) -> Labels:
     """The kind of labels that the images of a data set have."""
     match data:
         case Scenes(masks=False) | Boxes():
@@ -80,7 +83,7 @@ def labels_of(data: Data) -> Literal["classes", "boxes", "masks"]:
     return "classes"
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Optimizer:
     """The arguments of all optimizers.
 
@@ -91,7 +94,7 @@ class Optimizer:
     decay_norms: bool = arg(Flag(), True, named=True, last=True)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Sgd(Optimizer):
     """`torch.optim.SGD`, with torch's own defaults."""
 
@@ -101,7 +104,7 @@ class Sgd(Optimizer):
     weight_decay: float = arg(Real(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Adam(Optimizer):
     """`torch.optim.Adam`, with torch's own defaults."""
 
@@ -109,7 +112,7 @@ class Adam(Optimizer):
     weight_decay: float = arg(Real(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class AdamW(Optimizer):
     """`torch.optim.AdamW`, with torch's own defaults."""
 
@@ -117,7 +120,7 @@ class AdamW(Optimizer):
     weight_decay: float = arg(Real(), 0.01)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Muon(Optimizer):
     """`torch.optim.Muon` for the hidden matrices, `torch.optim.AdamW` for all else: Muon with the
     conventions and defaults of its author (Jordan et al. 2024, https://github.com/KellerJordan/Muon).
@@ -134,14 +137,14 @@ class Muon(Optimizer):
     adamw_lr: float = arg(Real(above=True), 3e-4)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Constant:
     """Linear warm-up over `warmup` epochs, then the learning rate stays as it is."""
 
     warmup: float = arg(Real(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Step:
     """The learning rate is multiplied by `factor` at the start of each epoch in `at` (counted from 0);
     linear warm-up over the first `warmup` epochs.
@@ -152,21 +155,21 @@ class Step:
     warmup: float = arg(Real(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Cosine:
     """Linear warm-up over `warmup` epochs, then a half cosine down to 0 (Loshchilov and Hutter 2017)."""
 
     warmup: float = arg(Real(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class OneCycle:
     """Linear up over `warmup` epochs, then linear down to 0 (Smith and Topin 2018)."""
 
     warmup: float = arg(Real(), 2.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Exponential:
     """The learning rate is multiplied by `factor` after each epoch; linear warm-up over `warmup` epochs."""
 
@@ -174,7 +177,7 @@ class Exponential:
     warmup: float = arg(Real(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Plateau:
     """The learning rate is multiplied by `factor` when the loss on the validation images has not fallen by a
     ten-thousandth for more than `patience` epochs (`torch.optim.lr_scheduler.ReduceLROnPlateau`).
@@ -185,7 +188,7 @@ class Plateau:
     warmup: float = arg(Real(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Flip:
     """Half of the images mirrored left to right, or where `vertical` top to bottom; where `alternating`, a
     random half in the first epoch, the other half in the second, and so on in turns (Jordan 2024, section
@@ -196,7 +199,7 @@ class Flip:
     vertical: bool = arg(Flag(), False)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Crop:
     """`padding` pixels around the image, then a random crop of the old size. The pixels are black
     (`zeros`) or the image's own, mirrored at its edges (`reflect`): the words of `nn.Conv2d`.
@@ -206,14 +209,14 @@ class Crop:
     padding_mode: Literal["zeros", "reflect"] = arg(Word(("zeros", "reflect")), "zeros")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Cutout:
     """A square of `size` pixels at a random place set to the mean (DeVries and Taylor 2017)."""
 
     size: int = arg(Whole(), usual="16")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Zoom:
     """Images scaled by a random factor from `low` to `high` about a random place; the canvas around smaller
     ones has the mean colour. Boxes move along, and are lost with three quarters of their area.
@@ -223,14 +226,14 @@ class Zoom:
     high: float = arg(Real(above=True), usual="1.25")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Rotate:
     """Images rotated by up to `degrees` in both directions; the corners have the mean colour."""
 
     degrees: float = arg(Real(0, 180, above=True), 15.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class ResizeCrop:
     """A part with a share of the area from `low` to `high`, and a ratio of its sides from 3/4 to 4/3, resized
     to the size of the image (Szegedy et al. 2014, section 6).
@@ -240,7 +243,7 @@ class ResizeCrop:
     high: float = arg(Real(0, 1, above=True), 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Erase:
     """A rectangle with a share of the area from `low` to `high` set to the mean, with a `probability` (Zhong
     et al. 2020).
@@ -251,7 +254,7 @@ class Erase:
     high: float = arg(Real(0, 1, above=True), 0.33)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Jitter:
     """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these."""
 
@@ -260,7 +263,7 @@ class Jitter:
     saturation: float = arg(Real(), 0.4)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class MixUp:
     """Images and classes mixed with those of the next image of the batch, by shares of the distribution
     Beta(alpha, alpha) (Zhang et al. 2018).
@@ -269,7 +272,7 @@ class MixUp:
     alpha: float = arg(Real(above=True), 0.2)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class CutMix:
     """A rectangle of the next image of the batch in each image, and their classes mixed by area (Yun et al.
     2019).
@@ -281,19 +284,19 @@ class CutMix:
 Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | MixUp | CutMix
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class NoAverage:
     """The weights are used as the last step left them."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Ema:
     """Exponential moving average of the weights (Polyak and Juditsky 1992; Tarvainen and Valpola 2017)."""
 
     decay: float = arg(Real(0, 1, below=True), 0.999)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Lookahead:
     """Slow weights go the share `alpha` towards the fast ones `every` so many steps, and the fast ones
     start again from there (Zhang et al. 2019).
@@ -303,7 +306,7 @@ class Lookahead:
     alpha: float = arg(Real(0, 1, above=True), 0.5)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class CrossEntropy:
     """Cross entropy of the logits, with label smoothing (Szegedy et al. 2016, section 7). The losses of
     further outputs that are logits are added with the weight `aux` (Szegedy et al. 2014, section 5).
@@ -314,7 +317,7 @@ class CrossEntropy:
     aux: float = arg(Real(), 0.3, named=True)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Focal:
     """Cross entropy times (1 - p)^gamma, where p is the probability of the true class (Lin et al. 2017)."""
 
@@ -323,7 +326,7 @@ class Focal:
     aux: float = arg(Real(), 0.3, named=True)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Binary:
     """Binary cross entropy of each class against the others, averaged over classes (Wightman et al. 2021)."""
 
@@ -335,21 +338,21 @@ class Binary:
 ClassLoss: TypeAlias = CrossEntropy | Focal | Binary
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class KeepBest:
     """The weights of the `count` best epochs."""
 
     count: int = arg(Whole(), 3)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class KeepEvery:
     """The weights of every `epochs`th epoch."""
 
     epochs: int = arg(Whole(), 10)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class YoloLoss:
     """The weights of the three parts of YOLO's loss (Redmon et al. 2016, equation 3): squared errors of the
     confidences and of the boxes, cross entropy of the classes.
@@ -360,7 +363,7 @@ class YoloLoss:
     classes: float = arg(Real(), 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class FcosLoss:
     """The weights of two parts of FCOS's loss beside the focal loss of the classes (Tian et al. 2019, section
     3.1): generalised IoU of the boxes, binary cross entropy of the centerness.

@@ -7,13 +7,15 @@ from fractions import Fraction
 from typing import Any, cast
 
 from netdsl.base.values import show
-from netdsl.language.argument_types import Maybe, Names, Path, schema
+from netdsl.language.argument_types import Maybe, Names, Path, schema, signature
 from netdsl.language.recipe import CHOICES, KEYS, key_type
 
 # The words of choices by their classes.
 WORDS = {choice: word for choices in CHOICES.values() for word, choice in choices.items()}
 # Kinds of data with a path, which may be written `folder:PATH`.
-_WITH_PATH = ("folder", "boxes")
+_WITH_PATH = tuple(
+    word for word, kind in CHOICES["data"].items() if any(isinstance(p.type, Path) for p in signature(kind))
+)
 
 
 def recipe_text(value: Any) -> str:

@@ -6,7 +6,7 @@ completion, renaming, the Pygments lexer and the TextMate grammar are made from 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from netdsl.base.named_tuple import NamedTuple
 
 
 class Keyword(NamedTuple):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.language.expressions import ONE, Expr, operator
 from netdsl.ops.operation import Symbolic
 

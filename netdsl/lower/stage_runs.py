@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple, cast
+from typing import cast
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import Number, Value, is_number
 from netdsl.ir.lowered import LoweredBlock, Run
 from netdsl.ir.typed import TypedStage

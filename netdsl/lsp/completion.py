@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Source
 from netdsl.language.init_rules import RULES
 from netdsl.language.recipe import CHOICES, KEYS, LISTS, key_type

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from lsprotocol import types
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.base.tree import bodies, nested, steps
 from netdsl.ir.typed import TypedLet, TypedOperation, TypedStage

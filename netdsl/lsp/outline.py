@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from netdsl.base import tree
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.syntax import nodes
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics
 from netdsl.format import formatted

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from functools import cache
-from typing import NamedTuple, cast
+from typing import cast
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import show
 from netdsl.language.argument_types import ArgType, ClassWeights, Flag, Maybe, Word, expected, schema, usage
 from netdsl.language.expressions import constant

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import Real, arg
 from netdsl.language.expressions import ONE, constant
 from netdsl.ops.operation import (
@@ -20,7 +20,7 @@ from netdsl.ops.operation import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _Activation(Operation):
     """A function of each number."""
 
@@ -33,7 +33,7 @@ class _Activation(Operation):
         return SavedForBackward(output=True) if self.keeps_output else SavedForBackward(input=True)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _LeakyRelu(_Activation):
     """x where it is positive, `slope` x elsewhere (Maas et al. 2013, section 2; `torch.nn.LeakyReLU`)."""
 
@@ -48,7 +48,7 @@ class _LeakyRelu(_Activation):
         return {"negative_slope": a["slope"]}
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _Prelu(Weighted):
     """x where it is positive, a learned slope times x elsewhere (He et al. 2015, section 2.1;
     `torch.nn.PReLU`); one slope for all channels, 0.25 at the start.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Literal
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.base.values import Symbol
 from netdsl.language.argument_types import Flag, Real, Whole, Word, arg
 from netdsl.language.expressions import NO, ONE, ZERO, Const, Expr, operator
@@ -33,7 +33,7 @@ _ALL, _AUTO = Const(Symbol("all")), Const(Symbol("auto"))
 _DRAWN = ("trunc_normal", (("std", Fraction(1, 50)),))
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Attention(Weighted):
     """Multi-head self-attention, each position of the map a token (Vaswani et al. 2017, section 3.2).
 
@@ -179,7 +179,7 @@ def _mismatch(message: str, help: str, output: Shape, own: str) -> ShapeMismatch
     return ShapeMismatch(message, help, output, "arguments", own)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class AttentionPool(Weighted):
     """Mean of all positions, weighted by the softmax of a score that is learned (Hassani et al. 2021,
     section 3.1, SeqPool): CxHxW to Cx1x1.
@@ -208,7 +208,7 @@ class AttentionPool(Weighted):
         return (Weight("score.weight", (ONE, x.size), "kernel"), Weight("score.bias", (ONE,), "bias"))
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Mix(Weighted):
     """Two linear layers across the positions of each channel, `hidden` features and a GELU between them
     (MLP-Mixer, Tolstikhin et al. 2021, section 2). Its weights have the size of the map.

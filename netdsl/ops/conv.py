@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.base.values import Symbol
 from netdsl.language.argument_types import Flag, Pair, Whole, Word, arg
 from netdsl.language.expressions import ONE, Const, Expr, operator, quotient
@@ -27,7 +27,7 @@ from netdsl.ops.window import Window, sides
 _Padding: TypeAlias = tuple[int, int] | Literal["same"]
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _Sliding(Weighted):
     """A window that slides over the map."""
 
@@ -50,7 +50,7 @@ class _Sliding(Weighted):
         return a["stride"]
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Conv(_Sliding):
     """2-D convolution (LeCun et al. 1998, section II.A; `torch.nn.Conv2d`).
 
@@ -95,7 +95,7 @@ class Conv(_Sliding):
         return {**a, "in": x.size, "padding": _torch_padding(a)}
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Depthwise(_Sliding):
     """Convolution of each channel separately (Howard et al. 2017, section 3.1; `torch.nn.Conv2d`).
 
@@ -130,7 +130,7 @@ class Depthwise(_Sliding):
         return {**a, "in": x.size, "out": x.size, "groups": x.size, "padding": _torch_padding(a)}
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class ConvTranspose(Weighted):
     """Transposed convolution, from the shape of a convolution's output to that of its input
     (Dumoulin and Visin 2016, chapter 4; `torch.nn.ConvTranspose2d`).

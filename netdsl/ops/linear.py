@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import Flag, Whole, arg
 from netdsl.ops.operation import (
     VECTOR,
@@ -23,7 +23,7 @@ from netdsl.ops.operation import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Linear(Weighted):
     """Fully connected layer (`torch.nn.Linear`).
 
@@ -60,7 +60,7 @@ class Linear(Weighted):
         return torch_call(f"{'linear_2d' if x.is_map else 'F.linear'}(x, weight, bias)", {})
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Flatten(Operation):
     """Map to vector: channels, rows and columns in one dimension (`torch.nn.Flatten`)."""
 
@@ -85,7 +85,7 @@ class Flatten(Operation):
         return None if x.is_map else x
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Identity(Operation):
     """Returns its input (`torch.nn.Identity`)."""
 

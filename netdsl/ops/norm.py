@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import Flag, Real, Whole, arg
 from netdsl.language.expressions import NO, ONE, YES, Expr, Operator
 from netdsl.ops.operation import (
@@ -24,7 +24,7 @@ from netdsl.ops.operation import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class BatchNorm(Weighted):
     """Batch normalisation over each channel or feature (Ioffe and Szegedy 2015; `torch.nn.BatchNorm2d`)."""
 
@@ -56,7 +56,7 @@ class BatchNorm(Weighted):
         return call if x.is_map else call._replace(target="nn.BatchNorm1d")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class GroupNorm(Weighted):
     """Normalisation over groups of each example's channels (Wu and He 2018; `torch.nn.GroupNorm`)."""
 
@@ -80,7 +80,7 @@ class GroupNorm(Weighted):
         return _scale_and_shift(x.size)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class LayerNorm(Weighted):
     """Normalisation over the features of a vector, or the channels at each position of a map (Ba et al. 2016,
     section 3; on maps as in ConvNeXt, Liu et al. 2022, section 2.6; `torch.nn.LayerNorm`).
@@ -111,7 +111,7 @@ class LayerNorm(Weighted):
         return torch_call("F.layer_norm(x, shape, weight, bias, eps=1e-5)", {**a, "shape": shape})
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class InstanceNorm(Weighted):
     """Normalisation of each channel of each example (Ulyanov et al. 2016; `torch.nn.InstanceNorm2d`)."""
 
@@ -151,7 +151,7 @@ class InstanceNorm(Weighted):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class LocalResponseNorm(Operation):
     """Division by the activity of the `size` neighbouring channels (Krizhevsky et al. 2012, section 3.3;
     `torch.nn.LocalResponseNorm`, whose `alpha` is divided by `size`).

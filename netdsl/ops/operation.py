@@ -8,9 +8,11 @@ from __future__ import annotations
 from abc import ABC, ABCMeta
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, NamedTuple, TypeAlias, cast
+from dataclasses import fields
+from typing import ClassVar, Literal, TypeAlias, cast
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import Value, near_divisors
 from netdsl.language.argument_types import Flag, Word, arg
 from netdsl.language.expressions import ONE, YES, ZERO, Const, Expr, constant
@@ -145,7 +147,7 @@ def kernel_and_bias(a: Arguments, *shape: Expr, out: Expr | None = None) -> tupl
     )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Operation(ABC):
     """Base of all operations; the fields of a subclass are its arguments (`arg`)."""
 
@@ -242,7 +244,7 @@ def defined(base: type[Operation], attributes: Sequence[str], name: str, *row: o
     return cast(type[Operation], ABCMeta(name, (base,), namespace))
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Weighted(Operation):
     """Base of the operations with weights. `freeze` excludes them from training."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.base.values import Symbol
 from netdsl.language.argument_types import Flag, Pair, Word, arg
 from netdsl.language.expressions import Const, Expr, constant
@@ -26,7 +26,7 @@ from netdsl.ops.window import Window, sides
 _INDEX = 2
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _Pool(Operation):
     """A window that slides over each channel; the default stride is the kernel's size."""
 
@@ -101,7 +101,7 @@ def _shown(pair: tuple[int, int]) -> str:
     return str(pair[0]) if pair[0] == pair[1] else show_shape(pair)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _AvgPool(_Pool):
     """Mean of each window: CxHxW to C x H/stride x W/stride; `count_padding` says whether padding counts
     in the mean (`torch.nn.AvgPool2d`).
@@ -119,10 +119,10 @@ class _AvgPool(_Pool):
 
     @classmethod
     def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
-        return {**super(_AvgPool, cls).torch_names(a, x), "count_include_pad": a["count_padding"]}
+        return {**super().torch_names(a, x), "count_include_pad": a["count_padding"]}
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _GlobalPool(Operation):
     """One number for each channel: CxHxW to Cx1x1."""
 
@@ -139,7 +139,7 @@ class _GlobalPool(Operation):
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _AdaptiveAvgPool(_GlobalPool):
     """Means of a grid of `size` windows: CxHxW to C x size (with maxima He et al. 2014, section 2.2;
     `torch.nn.AdaptiveAvgPool2d`).

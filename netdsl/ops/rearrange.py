@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.base.values import Symbol
 from netdsl.language.argument_types import Whole, Word, arg
 from netdsl.language.expressions import ONE, Const, Expr, Operator, operator
@@ -22,7 +22,7 @@ from netdsl.ops.operation import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Slice(Operation):
     """Channels (or features) from `start` up to, but without, `end` (ShuffleNet V2's channel split, Ma et al.
     2018, section 3): CxHxW to (end - start)xHxW.
@@ -80,7 +80,7 @@ def _to_the_end(a: Arguments) -> bool:
     return a["end"] == Const(Symbol("all"))
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class ChannelShuffle(Operation):
     """Interleaves the channels of `groups` groups: CxHxW to CxHxW (Zhang et al. 2018, section 3.1;
     `torch.nn.ChannelShuffle`).
@@ -101,7 +101,7 @@ class ChannelShuffle(Operation):
         return SavedForBackward(view=self.groups in (1, x[0]))
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Upsample(Operation):
     """Interpolation: CxHxW to C x factor H x factor W (`torch.nn.Upsample`, corners not aligned)."""
 
@@ -124,7 +124,7 @@ class Upsample(Operation):
         return operator("/", ONE, a["factor"])
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Pad(Operation):
     """`n` rows and columns of zeros on each side: CxHxW to C x H + 2n x W + 2n (`torch.nn.ZeroPad2d`)."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import Real, arg
 from netdsl.ops.operation import (
     Operation,
@@ -15,7 +15,7 @@ from netdsl.ops.operation import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class _Dropout(Operation):
     """Sets values to 0 with probability `p` in training."""
 

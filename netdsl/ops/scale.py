@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import Real, arg
 from netdsl.language.expressions import ONE, Expr
 from netdsl.ops.operation import (
@@ -17,7 +17,7 @@ from netdsl.ops.operation import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Scale(Operation):
     """A constant times x (for the branches of Inception-ResNet, Szegedy et al. 2017, section 3.3)."""
 
@@ -28,7 +28,7 @@ class Scale(Operation):
     s: float = arg(Real(None), usual="0.5")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class LayerScale(Weighted):
     """A learned factor for each channel or feature (Touvron et al. 2021, section 2)."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import Whole, arg
 from netdsl.language.expressions import Expr, operator
 from netdsl.ops.operation import (
@@ -23,7 +23,7 @@ from netdsl.ops.operation import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class ClassToken(Weighted):
     """A learned token before the positions of the map, which are laid out in a row (Dosovitskiy et al. 2021,
     equation 1): CxHxW to C x 1 x HW + 1.
@@ -47,7 +47,7 @@ class ClassToken(Weighted):
         return (Weight("weight", (x.size,), "embedding"),)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Positions(Weighted):
     """Adds a learned embedding of each position (Dosovitskiy et al. 2021, equation 1). Its weights have the
     size of the map, so that the network takes images of one size.
@@ -70,7 +70,7 @@ class Positions(Weighted):
         return (Weight("weight", (x.positions, x.size), "embedding", drawn=drawn),)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Token(Operation):
     """One position of the map as a vector, counted row by row from 0: CxHxW to C."""
 
@@ -105,7 +105,7 @@ class Token(Operation):
         return Symbolic(x.size, is_map=False)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class Merge(Operation):
     """The n x n neighbours of each cell in channels, column by column, with zeros at the edges of maps that n
     doesn't divide (patch merging, Liu et al. 2021, section 3.1): CxHxW to n²C x H/n x W/n, rounded up.

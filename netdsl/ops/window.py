@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import Size
 from netdsl.language.expressions import Const, Expr, Operator
 from netdsl.ops.operation import Shape, ShapeMismatch, show_shape

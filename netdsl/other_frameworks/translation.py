@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.other_frameworks.untranslated import ACTIVATIONS, no_step
 
 # A name elsewhere, ours, and what its arguments by position are; `-` are those that the language works out

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.ops import OPERATIONS
 
 # Names of the layer that applies an activation, which is its argument.

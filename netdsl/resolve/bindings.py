@@ -10,9 +10,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from netdsl.base import tree
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.tree import nested
 from netdsl.language.words import STAGE_NAMES, STATEMENTS

@@ -9,8 +9,8 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.values import near_divisors
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, write
@@ -24,6 +24,7 @@ from netdsl.language.recipe import (
     Crop,
     CutMix,
     Cutout,
+    Data,
     Digits,
     Erase,
     Flip,
@@ -40,13 +41,20 @@ from netdsl.language.recipe import (
     held_out,
     labels_of,
 )
+from netdsl.language.recipe_text import recipe_text
 from netdsl.ops.operation import Shape, show_shape
 from netdsl.other_frameworks.translation import split
 from netdsl.syntax import nodes
 
 # Numbers of training images and of classes.
 _IMAGES: Mapping[type, int] = {Cifar10: 50_000, Cifar100: 50_000, Digits: 1_437}
-_CLASSES: Mapping[type, int] = {Cifar10: 10, Cifar100: 100, Digits: 10}
+_CLASSES: Mapping[Data, int] = {
+    Cifar10(): 10,
+    Cifar100(): 100,
+    Digits(): 10,
+    Scenes(): 10,
+    Scenes(masks=True): 11,
+}
 
 
 class Subject(NamedTuple):
@@ -245,30 +253,18 @@ class _Checks:
                     self._warn("NET712", message, place, self._argument("augment", r"cutout\([^)]*\)", own))
 
     def _task(self) -> None:
-        """Reports data, a loss or augmentations that aren't for the network's kind of outputs."""
+        """Reports a loss or augmentations that aren't for the network's kind of outputs."""
         detect, recipe = self._subject.detect, self._recipe
-        boxes = labels_of(recipe.data) == "boxes"
-        if "data" in self._places and self._known("data") and boxes != bool(detect):
-            name = type(recipe.data).__name__.lower()
-            if detect:
-                message, own = f"the images of `{name}` have no boxes", "scenes"
-            else:
-                message, own = f"`{name}` is data for a detector", "digits"
-            fix = write(self._places["data"], f"data {own}", safe=False)
-            also = "" if detect else "add what the outputs mean, as `detect yolo(anchors=[32x32])`"
-            self._error("data", message, (fix, also) if also else fix)
         wanted = losses(detect.name if detect else "")
         of_another = type(recipe.loss) not in map(CHOICES["loss"].get, wanted)
         if "loss" in self._places and self._known("loss") and of_another:
             what = f"`detect {detect.name}`" if detect else "a classifier"
-            self._error(
-                "loss", f"this loss isn't that of {what}", write(self._places["loss"], f"loss {wanted[0]}")
-            )
+            self._error("loss", f"this loss isn't that of {what}", self._line("loss", wanted[0]))
         masks = labels_of(recipe.data) == "masks"
         moved = next((s for s in recipe.augment if isinstance(s, Rotate | ResizeCrop | MixUp | CutMix)), None)
         if masks and moved and "augment" in self._places and self._known("augment", "data"):
             word = next(name for name, cls in CHOICES["augment"].items() if cls is type(moved))
-            fix = write(self._places["augment"], "augment flip", safe=False)
+            fix = replace(self._line("augment", "flip"), safe=False)
             self._error("augment", f"`{word}` does not move masks", fix)
         for key, allowed in (("augment", "flip"), ("tta", "none")):
             step = next((s for s in recipe.augment if not isinstance(s, Flip | Zoom)), None)
@@ -277,7 +273,7 @@ class _Checks:
                 names = {cls: name for name, cls in CHOICES["augment"].items()}
                 word = names[type(step)] if step is not None and key == "augment" else recipe.tta
                 message = f"`{word}` does not move boxes"
-                self._error(key, message, write(self._places[key], f"{key} {allowed}", safe=False))
+                self._error(key, message, replace(self._line(key, allowed), safe=False))
 
     def _mirrored(self) -> None:
         """Warns of mirrored digits, which are other shapes."""
@@ -303,16 +299,17 @@ class _Checks:
             more = write(statement.number.span, "2", shown="classes 2", safe=False)
             self._warn("NET711", message, statement.span, more)
             return
-        data = type(self._recipe.data)
+        data = self._recipe.data
+        counted = Scenes(masks=data.masks) if isinstance(data, Scenes) else data
         if not self._known("data") or "data" not in self._places or not self._own("data"):
             return
-        if statement and classes and _CLASSES.get(data, classes) != classes:
-            others = (kind for kind in (Cifar10, Cifar100) if _CLASSES[kind] == classes)
-            other = [
-                write(self._places["data"], f"data {kind.__name__.lower()}", safe=False) for kind in others
-            ]
-            message = f"`{data.__name__.lower()}` has {_CLASSES[data]} classes, but the network has {classes}"
-            fix = write(statement.span, f"classes {_CLASSES[data]}")
+        own = _CLASSES.get(counted, classes)
+        if statement and classes and own != classes:
+            others = [kind for kind in (Cifar10(), Cifar100()) if _CLASSES[kind] == classes]
+            texts = [f"data {recipe_text(kind)}" for kind in others if labels_of(data) == "classes"]
+            other = [write(self._places["data"], text, safe=False) for text in texts]
+            message = f"`{recipe_text(data)}` has {own} classes, but the network has {classes}"
+            fix = write(statement.span, f"classes {own}")
             self._warn("NET711", message, statement.span, (fix, *other), (Label(self._places["data"]),))
 
 

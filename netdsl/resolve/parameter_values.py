@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from netdsl.base.source import Span
@@ -44,6 +43,8 @@ def _others(span: Span) -> list[str]:
     found = shipped()
     if found.get(path.stem) != path.absolute():
         return []
+    from difflib import get_close_matches
+
     return get_close_matches(path.stem, found.keys() - {path.stem}, n=len(found), cutoff=0)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING
 from fractions import Fraction
+from functools import cached_property
 from typing import cast
 
 from netdsl.base.source import Span
@@ -47,7 +48,11 @@ class _InitReader:
         self._labels = labels
         self._scope = scope
         self._diagnostics = diagnostics
-        self._kinds = {
+
+    @cached_property
+    def _kinds(self) -> dict[str, frozenset[str]]:
+        """The roles of the weights that each key is for, of those that aren't labels."""
+        return {
             **{name: roles(operation) for name, operation in OPERATIONS.items() if roles(operation)},
             BIAS: frozenset({"bias"}),
             **{

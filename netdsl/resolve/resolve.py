@@ -168,6 +168,7 @@ class _Resolver:
             self._variant.name, network.documentation, parameters, entering, place, classes, parts,
             tuple(blocks), init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
             network.class_name and network.class_name.text, self._open_classes(), outputs or (), detect,
+            None if "data" in wrong else places.get("data"),
         )  # fmt: skip
 
     def _is_sound(self, parts: Sequence[Part], blocks: Sequence[BlockDefinition]) -> bool:

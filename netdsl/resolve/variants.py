@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.diagnostics import Diagnostics, Label, listing, misspelt, remove, write
 from netdsl.language.expressions import evaluate
 from netdsl.language.words import INPUT

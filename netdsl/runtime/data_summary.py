@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -77,9 +77,14 @@ class DataSummary:
     remarks: list[str]
 
     @property
+    def kind(self) -> Literal["folder", "boxes", "masks"]:
+        """The kind of data that it is in a recipe."""
+        return "folder" if self.format == FOLDERS else "masks" if self.format == MASKS else "boxes"
+
+    @property
     def things(self) -> str:
         """The things that are counted by class: images, boxes or pixels."""
-        return {FOLDERS: "images", MASKS: "pixels"}.get(self.format, "boxes")
+        return {"folder": "images", "masks": "pixels", "boxes": "boxes"}[self.kind]
 
     @property
     def sizes(self) -> Tensor:

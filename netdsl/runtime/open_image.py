@@ -10,8 +10,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,12 @@ def decode_one(file: Path | Image.Image, input_shape: tuple[int, ...]) -> tuple[
     return np.asarray(image).reshape(height, width, channels), opened
 
 
+@lru_cache(maxsize=1)
+def _all_of(stream: TextIO) -> bytes:
+    """The bytes of a stream that can be read only once, such as a pipe."""
+    return stream.buffer.read()
+
+
 def open_image(file: Path | Image.Image, channels: int) -> Opened:
     """An image of a file or in memory at its own size, for 1 (gray) or 3 channels. Raises Undecodable."""
     mode = {1: "L", 3: "RGB"}[channels]
@@ -86,7 +93,7 @@ def open_image(file: Path | Image.Image, channels: int) -> Opened:
             return _read(file.copy(), mode)
     read: Path | io.BytesIO = file
     if file == STANDARD_INPUT:
-        read = io.BytesIO(sys.stdin.buffer.read())
+        read = io.BytesIO(_all_of(sys.stdin))
     elif not os.path.isfile(file):  # opening a pipe would block
         raise Undecodable("not a regular file" if os.path.exists(file) else "no such file")
     _heard.messages.clear()

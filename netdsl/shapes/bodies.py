@@ -125,10 +125,11 @@ class Bodies:
             if value is not None:
                 inside[parameter] = value
         key = (name, state.shape, tuple((n, type(value), value) for n, value in inside.items()))
-        if key not in self._instances:
+        found = self._instances.get(key)
+        if found is None:
             via = Via.of(block, bound, inside, span, environment)
-            self._instances[key] = self._instance(block, inside, via, state)
-        instance, end = self._instances[key]
+            found = self._instances[key] = self._instance(block, inside, via, state)
+        instance, end = found
         after = state.after(end)
         # The origin of a shape in another file is the call.
         foreign = end.made and end.made.source is not span.source

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import Value, show
 from netdsl.ir.resolved import BlockDefinition
 from netdsl.ir.typed import Frame

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostic, Diagnostics, Fix, Help, Label, add_line, add_step, write
 from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section

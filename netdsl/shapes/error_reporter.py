@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import field, replace
 
+from netdsl.base.lazy_dataclass import lazy_dataclass
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.values import Value
 from netdsl.diagnostics import Diagnostic, Diagnostics, Fix, Help, Label
@@ -22,7 +23,7 @@ _LONGEST = 6
 _SIZES = 6
 
 
-@dataclass(frozen=True)
+@lazy_dataclass
 class Via:
     """A call on the path to an error: its text, as `residual(16, stride=2)`, its span and environment.
 

@@ -23,6 +23,7 @@ from netdsl.shapes.bodies import MAX_STEPS, Bodies, TooLarge
 from netdsl.shapes.body_scope import entering
 from netdsl.shapes.check_detector import check_detector
 from netdsl.shapes.check_expectations import check_expectations, check_output_expectations
+from netdsl.shapes.check_labels import check_labels
 from netdsl.shapes.check_output import check_output, gives_scores
 from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.repair.candidates import Change, changed
@@ -114,6 +115,8 @@ class _Inference:
         elif first.known and parts:
             check_output(self._network, parts, first, self._attempt, self.found)
         typed = self._typed(parts, outputs)
+        if known and self._sound and not self.found.errors:
+            check_labels(typed, self.found)
         # After an error the total costs are unknown, and their expectations are not checked.
         if self.found.errors or not self._sound or not known:
             attempt = None if self.found.errors else self._attempt

@@ -117,7 +117,7 @@ class Joins:
         self, step: SkipStep, body: TypedBody, start: TensorState, end: TensorState, fix: Fix | None
     ) -> None:
         """Reports a body that changes the shape without a shortcut."""
-        reduction = end.reduction / start.reduction
+        reduction = end.reduced_from(start)
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         if start.shape == end.shape:  # at this input's size; at another they would differ
             label = f"the body has a stride of {reduction}"
@@ -136,7 +136,7 @@ class Joins:
         """Reports a body and a shortcut with different shapes."""
         label = f"body gives {describe(body.shape)}, shortcut gives {describe(shortcut.shape)}"
         if body.shape == shortcut.shape:
-            strides = [way.reduction / start.reduction for way in (body, shortcut)]
+            strides = [way.reduced_from(start) for way in (body, shortcut)]
             label = f"the body has a stride of {strides[0]}, the shortcut of {strides[1]}"
         help = "give both the same channels and strides"
         self._unequal(step, label, [*origin(body), *origin(shortcut)], help, fix)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import NamedTuple, cast
+from typing import cast
 
-from netdsl.base.values import Value
+from netdsl.base.named_tuple import NamedTuple
+from netdsl.base.values import Number, Value
 from netdsl.ir.typed import NOTHING, Cost
 from netdsl.language.expressions import Const, known
 from netdsl.ops import Operation
@@ -19,7 +19,7 @@ class OperationResult(NamedTuple):
     operation: Operation
     output: Shape
     cost: Cost
-    reduction: Fraction
+    reduction: Number
     window: tuple[int, int]
     deep: bool
     regular: bool
@@ -33,7 +33,7 @@ def operation_result(
     cost = NOTHING
     if shape != UNKNOWN and output != UNKNOWN:
         cost = Cost(sum(parameters(operation, values, shape).values()), operation.macs(shape, output), 1)
-    reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
+    reduction = cast(Number, known(operation.reduction(arguments), {}))
     deep = "kernel" in roles(type(operation))
     return OperationResult(
         operation, output, cost, reduction, operation.field(), deep, operation.keeps_grid()

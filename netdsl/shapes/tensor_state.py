@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
+from netdsl.base.values import Number
 from netdsl.ir.resolved import Step
 from netdsl.ops.operation import EVERYWHERE, UNKNOWN, VECTOR, Shape
 
@@ -28,11 +29,11 @@ class TensorState(NamedTuple):
     """
 
     shape: Shape
-    reduction: Fraction = Fraction(1)
+    reduction: Number = 1
     grid: object = None
     irregular: Step | None = None
     depth: int = 0
-    reach: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+    reach: tuple[Number, Number] = (0, 0)
     made: Span | None = None
     sizes: tuple[tuple[int, ...], ...] = ()
     side: int = 0
@@ -46,6 +47,10 @@ class TensorState(NamedTuple):
     def known(self) -> bool:
         """True if the shape is known: no step before had an error."""
         return self.shape not in (UNKNOWN, VECTOR)
+
+    def reduced_from(self, start: TensorState) -> Fraction:
+        """The factor by which height and width are smaller than those of another tensor."""
+        return Fraction(self.reduction) / start.reduction
 
     def lost(self) -> TensorState:
         """The state after an error, with an unknown shape."""
@@ -62,7 +67,7 @@ class TensorState(NamedTuple):
     def through(
         self,
         shape: Shape,
-        reduction: Fraction,
+        reduction: Number,
         window: tuple[int, int],
         deep: bool,
         step: Step,
@@ -108,7 +113,7 @@ class TensorState(NamedTuple):
 
     def repeated(self, end: TensorState, times: int) -> TensorState:
         """The state after `times` repetitions of steps that end in `end` and keep the shape."""
-        ratio = end.reduction / self.reduction
+        ratio = end.reduced_from(self)
         if ratio == 1:
             height, width = (r + (e - r) * times for r, e in zip(self.reach, end.reach, strict=True))
         else:

@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.resources import TABLES
 from netdsl.base.source import Source, Span
 from netdsl.syntax.build_nodes import TreeBuilder

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Source
 from netdsl.ops import OPERATIONS
 from netdsl.syntax.tokens import CLOSING, OPENING, Token, starts_line, tokens

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from errno import ENOENT
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.resources import NETWORKS
 from netdsl.base.source import MAX_LENGTH, Source
 from netdsl.diagnostics import Diagnostics, nearest

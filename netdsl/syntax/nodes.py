@@ -6,9 +6,10 @@ Named tuples, since they are made so much faster than dataclasses when the modul
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from netdsl.base import tree
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.values import Value
 

@@ -95,11 +95,8 @@ class OpenedRun:
 
     def data(self, console: Console) -> data.Dataset:
         """The data set of the run, on the CPU. Raises RunError if it is not available any more."""
-        require_classes(self.network)
-        room = data.room(torch.device("cpu"))
-        network = self.network
-        source = data.read(network.recipe.data, network.input_shape, console, room=room, rules=self.rules)
-        found = divide(network, source)
+        source = read_data(self.network, console, self.rules)
+        found = divide(self.network, source)
         if source.test_split_off and self.trained_on not in ("", found.fingerprint()):
             warn(
                 console,
@@ -125,6 +122,15 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
     network = CompiledNetwork(settings.compiled(text, overrides or {}))
     trained_on = "" if "data" in (overrides or {}) else settings.data
     return OpenedRun(folder, network, settings.style, settings.settings, settings.rules, trained_on)
+
+
+def read_data(
+    network: CompiledNetwork, console: Console, rules: images.Rules = images.RULES
+) -> images.Source:
+    """The images of a network's recipe, on the CPU. Raises RunError if they are not available."""
+    require_classes(network)
+    room = data.room(torch.device("cpu"))
+    return data.read(network.recipe.data, network.input_shape, console, room=room, rules=rules)
 
 
 def divide(network: CompiledNetwork, source: images.Source) -> data.Dataset:

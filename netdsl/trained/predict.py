@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,11 +15,19 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
+from netdsl.base.names import numbered
 from netdsl.runtime.console import say
 from netdsl.runtime.detection.boxes import Detections
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import InferenceModel
-from netdsl.runtime.open_image import Opened, Undecodable, decode_one, is_named_image, open_image
+from netdsl.runtime.open_image import (
+    STANDARD_INPUT,
+    Opened,
+    Undecodable,
+    decode_one,
+    is_named_image,
+    open_image,
+)
 from netdsl.runtime.storage import write_json
 from netdsl.trained.open_run import OpenedRun, Which
 from netdsl.trained.tasks import task_of
@@ -171,6 +179,9 @@ def segment(
             yield FoundClasses(file, scores[0].argmax(0).cpu(), opened.remark)
 
 
+_Found = TypeVar("_Found", FoundBoxes, FoundClasses)
+
+
 def listed(annotations: Path, console: Console) -> Listed:
     """The images of a file of COCO's annotations; missing ones are reported. Raises RunError."""
     from netdsl.runtime.detection import annotations as annotated  # late: slow to import
@@ -199,29 +210,45 @@ def write_results(images: Sequence[FoundBoxes], classes: Sequence[str], ids: Lis
     write_json(file, rows)
 
 
-def draw_found(
-    images: Sequence[FoundBoxes] | Sequence[FoundClasses], classes: Sequence[str], picture: Path
-) -> None:
-    """Draws the boxes, or the classes of the pixels, in their image. Raises RunError if there are several
-    images, or it can't be written.
+def picture_files(images: Sequence[Path], output: Path) -> list[Path]:
+    """The file for the picture of each image: `output` for a single image, else files in the folder `output`
+    with the names of the images, as .png where that format can't be written. Raises RunError if `output` is
+    not a folder and there are several images.
+    """
+    from netdsl.runtime.detection.draw import ENDINGS  # late: slow to import
+
+    if output.suffix and not output.is_dir():
+        if len(images) != 1:
+            raise RunError(
+                f"{output} is a picture of one image, and there are {len(images)}",
+                f"name a folder for them: `-o {output.with_suffix('')}`",
+            )
+        return [output]
+    names = dict[str, None]()
+    for image in images:
+        stem = "image" if image == STANDARD_INPUT else image.stem
+        ending = image.suffix if image.suffix.lower() in ENDINGS else ".png"
+        names[next(name for free in numbered(stem, "-") if (name := free + ending) not in names)] = None
+    return [output / name for name in names]
+
+
+def drawing(images: Iterable[_Found], classes: Sequence[str], pictures: Sequence[Path]) -> Iterator[_Found]:
+    """Yields what was found in each image, and draws it into its picture; without `pictures` it only yields.
+    Raises RunError if one can't be written.
     """
     from netdsl.runtime.detection import draw  # late: slow to import
     from netdsl.runtime.segmentation.draw import with_classes
 
-    if len(images) != 1:
-        raise RunError(
-            f"a picture has one image, not {len(images)}", "name one image, or leave `--output` out"
-        )
-    ((file, found, remark),) = images
-    if found is None:
-        raise RunError(f"{file}: {remark}")
-    pixels = torch.from_numpy(np.array(open_image(file, 3).image)).permute(2, 0, 1)
-    drawn = (
-        with_classes(pixels, found, classes)
-        if isinstance(found, Tensor)
-        else draw.with_detections(pixels, found, classes)
-    )
-    draw.write_picture(drawn, picture)
+    for number, found in enumerate(images):
+        if pictures and found.found is not None:
+            pixels = torch.from_numpy(np.array(open_image(found.image, 3).image)).permute(2, 0, 1)
+            drawn = (
+                with_classes(pixels, found.found, classes)
+                if isinstance(found, FoundClasses)
+                else draw.with_detections(pixels, found.found, classes)
+            )
+            draw.write_picture(drawn, pictures[number])
+        yield found
 
 
 def _batch_of(

@@ -15,7 +15,7 @@ from netdsl.shapes.check_detector import strides
 
 def is_dense(network: CompiledNetwork) -> bool:
     """True if the first output has scores of classes at each position, not one vector of them."""
-    return network.typed.network.detect is None and len(network.typed.outputs[0].shape) == 3
+    return network.typed.labels == "masks"
 
 
 def task_of(network: CompiledNetwork, labels: Tensor | None = None) -> Task:

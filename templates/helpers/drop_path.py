@@ -2,7 +2,9 @@ import torch
 from torch import Tensor
 
 
-def drop_path(x: Tensor, p: float, training: bool, generator: torch.Generator | None = None) -> Tensor:
+def drop_path(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
+) -> Tensor:
     """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
     if not training or p == 0:
         return x

@@ -6,7 +6,6 @@ import ast
 import sys
 from pathlib import Path
 
-import black
 import pytest
 
 import netdsl
@@ -14,7 +13,6 @@ from netdsl.base.resources import TABLES
 from netdsl.compiler import STYLES, Style
 from netdsl.syntax import parser_tables
 from netdsl.syntax.net_files import shipped
-from tests.support.equality import unformatted
 from tests.support.programs import run_mypy, run_program
 from tests.test_cases import CASES, read_case
 
@@ -55,19 +53,6 @@ def test_imports_are_torch_only(path: Path) -> None:
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported
     assert {name.split(".")[0] for name in imported} <= {"torch", "collections", "math"}
-
-
-@pytest.mark.parametrize("path", FILES[::7], ids=lambda path: path.stem)
-def test_formatted_as_black_does_by_itself(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert black.format_str(text, mode=black.Mode()) == text
-
-
-@pytest.mark.parametrize(("name", "style"), STYLED[::7])
-def test_formatting_leaves_the_meaning(name: str, style: Style) -> None:
-    with unformatted():
-        code = netdsl.load(name).source(style)
-    assert ast.dump(ast.parse(code)) == ast.dump(ast.parse(file_of(name, style).read_text(encoding="utf-8")))
 
 
 def test_runs_where_netdsl_cannot_be_imported(tmp_path: Path) -> None:

@@ -26,6 +26,17 @@ TRAIN: dict[str, Boxes] = {
     "b.png": [],
     "c.png": [(0, 0, 4, 4, "dog")],
 }
+MIXING = """network mixing
+input 3x8x8
+classes 2
+layers { flatten, linear(classes) }
+train {
+  data cifar10
+  batch 6
+  validation 2
+  augment flip, mixup
+}
+"""
 TEST: dict[str, Boxes] = {"e.png": [(4, 4, 8, 8, "cat"), (1, 2, 3, 5, "dog")], "gone.png": []}
 
 
@@ -141,3 +152,20 @@ def test_what_is_no_data() -> None:
     assert "unknown picture format `xyz`" in netdsl("data", "empty", "-o", "a.xyz").stderr
     save_image(Path("broken/red/0.png")).write_bytes(b"")
     assert "broken has no readable image" in netdsl("data", "broken").stderr
+
+
+def test_a_sheet_after_augmentation() -> None:
+    for name in ("blue", "red"):
+        for i in range(8):
+            save_image(Path(f"many/{name}/{i}.png"))
+    Path("mixing.net").write_text(MIXING)
+    done = netdsl("data", "many", "--network", "mixing.net", "-o", "sheet.png")
+    assert done.exit_code == 0 and done.stdout.endswith("wrote sheet.png\n")
+    assert "`--network` is for the sheet" in netdsl("data", "many", "--network", "mixing.net").stderr
+
+
+def test_the_network_of_a_sheet_must_fit_the_data(boxes: Path) -> None:
+    Path("mixing.net").write_text(MIXING)
+    done = netdsl("data", "pets", "--network", "mixing.net", "-o", "sheet.png")
+    assert done.exit_code == 1 and "have boxes, but the network is a classifier" in done.stderr
+    assert not Path("sheet.png").exists()

@@ -12,12 +12,21 @@ import pytest
 from netdsl.cli import main
 
 
+def members(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """The commands of a group by name."""
+    context = click.Context(group)
+    for name in group.commands:
+        command = group.get_command(context, name)
+        assert command is not None
+        yield name, command
+
+
 def commands(
     group: click.Group, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """All commands and groups, with the words that call them."""
     yield path, group
-    for name, command in group.commands.items():
+    for name, command in members(group):
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:
@@ -47,7 +56,7 @@ def test_every_command_has_one_whole_line(path: tuple[str, ...]) -> None:
     group = ALL[path]
     assert isinstance(group, click.Group)
     lines = screen(*path).splitlines()
-    for name, command in group.commands.items():
+    for name, command in members(group):
         first = (command.help or "").partition("\n")[0]
         (line,) = [line for line in lines if line.split()[:1] == [name]]
         assert line.split(maxsplit=1) == [name, first]

@@ -69,21 +69,11 @@ def seeded(seed: int, call: Callable[..., Outputs], *arguments: object) -> tuple
     return all_outputs(call(*arguments))
 
 
-@contextmanager
-def unformatted() -> Iterator[None]:
-    """Inside the block, code stays as the templates wrote it: black takes half of the time to make it."""
-    with patch("black.format_str", lambda code, mode: code):
-        yield
-
-
 def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None:
     """Outputs, gradients and running statistics, in training and evaluation mode, to 1e-10 in float64."""
-    with unformatted():
-        module = randomised(network.module(), seed)
-        sequential: list[nn.Module] = (
-            [network.sequential().double()] if "sequential" in network.styles else []
-        )
-        functional = network.imported("functional")
+    module = randomised(network.module(), seed)
+    sequential: list[nn.Module] = [network.sequential().double()] if "sequential" in network.styles else []
+    functional = network.imported("functional")
     assert network.parameters_count == sum(p.numel() for p in module.parameters())
     names = [name for name, _ in module.named_parameters()]
     for model in sequential:

@@ -104,6 +104,18 @@ def test_boxes_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         refused = netdsl(*command)
         assert refused.exit_code == 1 and "run is the run of a detector" in refused.output
+    Path("more").mkdir()
+    for name in ("scene.png", "more/scene.png", "more/small.bmp"):
+        Image.fromarray(images[0].permute(1, 2, 0).numpy()).save(name)
+    Path("more/broken.png").write_bytes(b"broken")
+    several = netdsl("predict", "run", "scene.png", "more", "-o", "found")
+    assert several.exit_code == 1 and "broken.png: not an image" in several.stderr
+    drawn = sorted(path.name for path in Path("found").iterdir())
+    assert drawn == ["scene-2.png", "scene.png", "small.png"]
+    one = netdsl("predict", "run", "scene.png", "more", "-o", "found.png")
+    assert one.exit_code == 1 and "name a folder for them: `-o found`" in one.stderr
+    over = netdsl("predict", "run", "more", "-o", "more")
+    assert over.exit_code == 2 and "is an input, and would be lost" in over.stderr
     none = netdsl("predict", "run", "scene.png", "--score", 1)
     assert none.exit_code == 0 and "a lower `--score` finds more" in none.stderr
 

@@ -76,10 +76,13 @@ def test_trained_evaluated_resumed_and_drawn(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("scenes(48, masks=yes)", "digits"), "but an image has one label"),
+        (
+            ("scenes(48, masks=yes)", "digits"),
+            "one class each, but the network gives each position a class",
+        ),
         (
             (", save scores }\noutput scores", ", global_avgpool, flatten }"),
-            "but each pixel of a mask has a label",
+            "have masks, but the network is a classifier",
         ),
         (("scenes(48, masks=yes)", 'masks("nowhere")'), "cannot read the folder nowhere"),
     ],

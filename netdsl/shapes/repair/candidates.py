@@ -7,8 +7,9 @@ from dataclasses import MISSING
 from fractions import Fraction
 from functools import partial
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.tree import map_bodies, steps
 from netdsl.base.values import Size, Symbol, Value, normal, show

@@ -75,7 +75,7 @@ class RepairSearch:
 
     def shortcut(self, step: SkipStep, place: BodyScope, state: TensorState, end: TensorState) -> Fix | None:
         """The shortcut of a skip connection without one with which it fits in all calls."""
-        reduction = end.reduction / state.reduction
+        reduction = end.reduced_from(state)
         if len(end.shape) != 3 or reduction < 1:
             return None
         return self._best(shortcuts(step, place.values, end, reduction), step)

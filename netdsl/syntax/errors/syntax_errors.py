@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence, Set
 from dataclasses import replace
-from typing import NamedTuple
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, add_line, misspelt, remove, write
 from netdsl.diagnostics.fixes import edited

@@ -27,8 +27,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Edit, Fix, Help, listing
 from netdsl.language.words import CONTINUATIONS, STATEMENTS, STEPS
