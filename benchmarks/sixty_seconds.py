@@ -61,10 +61,10 @@ def main() -> None:
 
     with train_step.averaged():
         validation, test = (
-            evaluate(model, images, part, speed, flip=recipe.tta == "flip")
+            evaluate(model, images, part, speed, views=recipe.tta)
             for part in (images.validation, images.test)
         )
-    epochs = progress.epoch + progress.seen / progress.of_images
+    epochs = progress.epoch + progress.seen / progress.end
     budget = f"{seconds:.0f} s of CPU time in {speed.reasons[0]}, seed {options.seed}"
     print(f"{network.name}, {budget}: {epochs:.2f} epochs")
     print(f"validation {validation['accuracy']:.2%}, test {test['accuracy']:.2%}")

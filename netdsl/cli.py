@@ -33,6 +33,7 @@ _COMMANDS = {
     },
     "Train and use networks": {
         "train": "Train a network, or several as an experiment.",
+        "lr-find": "Suggest a learning rate, from a short training.",
         "tune": "Search for the best parameters and recipe.",
         "eval": "Evaluate a run on the test images.",
         "predict": "Predict classes of images or pixels, or boxes.",

@@ -14,6 +14,9 @@ from tests.support.programs import SESSION, kill, marked, wait_until
 # The networks of the tests are tiny: more threads than one only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Pictures of a run take longer than the trainings of the tests; tests of pictures delete this.
+os.environ.setdefault("NETDSL_PICTURES", "no")
+
 # No property fails by the clock: tests that say nothing else have no deadline.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

@@ -7,11 +7,11 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netdsl.api.curves import Curves
+from netdsl.api.curves import Curves, LearningRates
 from netdsl.api.picture import Picture
 from netdsl.api.recipe_values import recipe_overrides, recipe_value
 from netdsl.base.document import Document, Documented, Table, document_html
-from netdsl.compiler import Compiled, Style, compile_network
+from netdsl.compiler import Style, compile_network
 from netdsl.language.recipe import Recipe
 from netdsl.network import CompiledNetwork
 from netdsl.summary.network_summary import Summary
@@ -104,23 +104,58 @@ class Network(CompiledNetwork):
         Raises NetworkError for a recipe that is not valid, RunError if the training can't start or continue,
         and its subclass Interrupted if it is stopped: `netdsl.open(run).resume()` continues it.
         """
+        from netdsl.inspect.run_pictures import RunPictures
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers, free_folder, train_run
 
-        overrides = recipe_overrides(self.recipe, recipe) | {
-            key: recipe_value(key, v) for key, v in keys.items()
-        }
-        network = CompiledNetwork(self._recompiled(overrides))
+        overrides, network = self._with_recipe(recipe, keys)
         folder = Path(fspath(run)) if run else free_folder(network.name)
         request = SpeedRequest(device=device, precision=precision, compile=compile)
-        watchers = Watchers(loggers, callbacks, quiet)
+        watchers = Watchers(loggers, [RunPictures(quiet), *callbacks], quiet)
         train_run(network.compiled, overrides, style, folder, request, watchers=watchers)
         return Run(folder)
 
-    def _recompiled(self, overrides: Mapping[str, str]) -> Compiled:
-        """The network with keys of its recipe overridden."""
+    def lr_find(
+        self,
+        *,
+        recipe: Recipe | None = None,
+        steps: int = 100,
+        low: float = 1e-6,
+        high: float = 10.0,
+        style: Style = "module",
+        quiet: bool = True,
+        device: str = "auto",
+        precision: str = "auto",
+        compile: str = "auto",
+        **keys: object,
+    ) -> LearningRates:
+        """Trains at most `steps` steps with a learning rate that rises from `low` to `high`, and suggests one
+        (Smith 2015); no run is written. A notebook shows the losses. The other arguments, and the errors,
+        are those of `train`.
+
+        >>> found = netdsl.load("convnet", input="1x8x8").lr_find(data="digits")
+        >>> 1e-3 < found.suggestion < 1
+        True
+        >>> found.save("lr.png")
+        """
+        from netdsl.runtime.console import user_console
+        from netdsl.runtime.speed import SpeedRequest
+        from netdsl.training.lr_find import find_lr
+
+        _, network = self._with_recipe(recipe, keys)
+        request = SpeedRequest(device=device, precision=precision, compile=compile)
+        return LearningRates(find_lr(network, style, request, steps, low, high, user_console(quiet)))
+
+    def _with_recipe(
+        self, recipe: Recipe | None, keys: Mapping[str, object]
+    ) -> tuple[dict[str, str], CompiledNetwork]:
+        """The overrides of a recipe and of keys as texts, and the network with them. Raises NetworkError."""
+        overrides = recipe_overrides(self.recipe, recipe) | {
+            key: recipe_value(key, value) for key, value in keys.items()
+        }
         before = self.compiled
-        return compile_network(before.source, before.settings, overrides, before.used.__getitem__)
+        compiled = compile_network(before.source, before.settings, overrides, before.used.__getitem__)
+        return overrides, CompiledNetwork(compiled)
 
 
 class Run(Documented):
@@ -251,6 +286,20 @@ class Run(Documented):
         """
         return Curves(self.metrics)
 
+    def page(self, file: str | PathLike[str] | None = None, device: str = "auto") -> Path:
+        """Writes an HTML page with all of the run, as `netdsl report` does, and returns its path: `file`, or
+        `report.html` in the folder. Without the run's data, it has no pictures of images.
+
+        >>> netdsl.open("runs/convnet").page()
+        PosixPath('runs/convnet/report.html')
+        """
+        from netdsl.inspect.run_report import PAGE, write_report
+        from netdsl.runtime.console import user_console
+
+        page = self.folder / PAGE if file is None else Path(fspath(file))
+        write_report(self.folder, page, device, user_console(quiet=True))
+        return page
+
     def resume(self, callbacks: Sequence[Callback] = (), quiet: bool = False, **keys: object) -> Run:
         """Continues a run that was stopped, or with more `epochs` one that is finished; `keys` are those of
         the recipe, as for `Network.train`, and so are the errors.
@@ -259,11 +308,12 @@ class Run(Documented):
         >>> len(run.metrics)
         2
         """
+        from netdsl.inspect.run_pictures import RunPictures
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers, resume_run
 
         overrides = {key: recipe_value(key, value) for key, value in keys.items()}
-        watchers = Watchers(callbacks=callbacks, quiet=quiet)
+        watchers = Watchers(callbacks=[RunPictures(quiet), *callbacks], quiet=quiet)
         resume_run(self.folder, overrides, SpeedRequest(), watchers=watchers)
         return Run(self.folder)
 

@@ -38,7 +38,8 @@ class _Cells:
         checked = check(cell, "cell", **parameters)
         if fix and checked.fixed != cell:
             cell = checked.fixed
-            self._ipython.set_next_input(f"%%net {' '.join(w for w in words if w != '--fix')}\n{cell}", True)
+            first = " ".join(["%%net", *(word for word in words if word != "--fix")])
+            self._ipython.set_next_input(f"{first}\n{cell}", True)
             checked = check(cell, "cell", **parameters)
         if not checked.ok:
             display(checked)  # type: ignore[no-untyped-call]

@@ -107,6 +107,8 @@ def _documentation(rule: Rule) -> str:
             return f"{law} with std = {gain}sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010)."
         case "trunc_normal":
             return f"Normal{_deviation(given)}, drawn again outside of -2 to 2."
+        case "dirac" if given:
+            return "The first filters leave the input as it is, the others are torch's default."
         case "dirac":
             return "The convolution that leaves its input as it is."
         case "normal":

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import product
 
+from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.resources import TEMPLATES
 from netdsl.codegen.environment import environment
 
@@ -37,29 +38,31 @@ HELPERS: tuple[str, ...] = tuple(
 )
 
 
-def carried(code: str) -> list[str]:
+class Carried(NamedTuple):
+    """The helpers that generated code has beside its own definitions, and the names in all of it."""
+
+    definitions: tuple[str, ...]
+    names: frozenset[str]
+
+
+def carried(code: str) -> Carried:
     """The definitions of the helpers that the code uses, and of those that they use."""
-    used: dict[str, str] = {}
-    _add(code, _given(code), used)
-    return [used[name] for name in HELPERS if name in used]
-
-
-def names_in(code: str) -> set[str]:
-    """The names that the code reads or assigns."""
-    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
-
-
-def _given(code: str) -> frozenset[str]:
-    """The names of the arguments that calls of helpers give."""
-    calls = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    nodes = [*ast.walk(ast.parse(code))]  # once: large networks have half a million
+    calls = (node for node in nodes if isinstance(node, ast.Call))
     own = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id in HELPERS)
-    return frozenset(keyword.arg for call in own for keyword in call.keywords if keyword.arg)
+    given = frozenset(keyword.arg for call in own for keyword in call.keywords if keyword.arg)
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    used: dict[str, str] = {}
+    while missing := names.intersection(HELPERS) - used.keys():
+        for name in missing:
+            used[name] = _definition(name, given).rstrip()
+            names |= _names(used[name])
+    return Carried(tuple(used[name] for name in HELPERS if name in used), frozenset(names))
 
 
-def _add(code: str, given: frozenset[str], used: dict[str, str]) -> None:
-    for name in names_in(code).intersection(HELPERS) - used.keys():
-        used[name] = _definition(name, given).rstrip()
-        _add(used[name], given, used)
+@cache
+def _names(code: str) -> frozenset[str]:
+    return frozenset(node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name))
 
 
 @cache

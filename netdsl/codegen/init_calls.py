@@ -13,6 +13,7 @@ from netdsl.ops.operation import Weight
 # The roles of the weights that the rules of operations and labels are for.
 _REACHED = ("kernel", "scale", "embedding")
 PYTORCH, ZEROS = Rule("pytorch"), Rule("zeros")
+PARTIAL_DIRAC = Rule("dirac", (("rest", "pytorch"),))
 _BASES: Mapping[str, Mapping[str, Rule]] = {
     "kaiming": {"kernel": Rule("kaiming_normal", (("nonlinearity", "relu"),)), "bias": ZEROS},
     "pytorch": {},
@@ -25,6 +26,7 @@ _DEFAULTS: Mapping[tuple[str, Value], tuple[str, ...]] = {
     ("gain", 1): ("xavier_normal", "xavier_uniform"),
     ("mean", 0): ("normal",),
     ("std", 1): ("normal", "trunc_normal"),
+    ("rest", "zeros"): ("dirac",),
 }
 _CONSTANTS: Mapping[Value, Rule] = {0: ZEROS, 1: Rule("ones")}
 FIXED = frozenset({"constant", "zeros", "ones", "dirac"})
@@ -78,6 +80,8 @@ def fill(rule: Rule, tensor: py.Expression, generator: py.Expression | None = No
     if rule == PYTORCH:  # of a kernel: uniform in +-1 / sqrt(fan_in)
         gain = py.Operation("**", (py.Literal(5), py.Literal(0.5)))
         return py.Call("nn.init.kaiming_uniform_", (tensor,), (("a", gain),))
+    if rule == PARTIAL_DIRAC:
+        return py.Call("partial_dirac_", (tensor,), () if generator is None else (("generator", generator),))
     if rule.function == "constant":
         return py.Call("nn.init.constant_", (tensor, py.Literal(rule.arguments[0][1])))
     named: tuple[tuple[str, py.Expression], ...]

@@ -1,12 +1,13 @@
-"""Views to text: Jinja lays out, `wrapped` breaks long lines, compile() checks."""
+"""Views to text: Jinja lays out, compile() checks, black breaks long lines."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Protocol
 
 from netdsl.codegen.environment import environment
-from netdsl.codegen.helpers import carried, names_in
+from netdsl.codegen.helpers import carried
 from netdsl.codegen.wrap import wrapped
 
 
@@ -27,9 +28,12 @@ _IMPORTS = {
 }
 
 
-def _imports(code: str) -> list[str]:
-    """The imports that the code needs."""
-    used = names_in(code)
+# Stands for the imports until it is known which the code needs: a form feed is white space in Python.
+_HERE = "\f"
+
+
+def _imports(used: Set[str]) -> list[str]:
+    """The imports of the names among those that are used."""
     standard = [line for name, line in _STANDARD.items() if name in used]
     own = [line for name, line in _IMPORTS.items() if name in used]
     if {"Tensor", "nn"} <= used:
@@ -46,21 +50,20 @@ class View(Protocol):
 
 def laid_out(view: View) -> str:
     """The code of a view with the imports and helpers that it needs, with long lines."""
-    layout = environment().get_template(view.template)
-    raw: str = layout.render(view=view, imports=())
+    raw: str = environment().get_template(view.template).render(view=view, imports=_HERE)
     try:
         helpers = carried(raw)
-        imports = _imports("\n".join((*helpers, raw)))
     except SyntaxError as error:
         raise BrokenCode(raw) from error
-    return layout.render(view=view, imports=(*imports, *(f"\n\n{helper}" for helper in helpers)))
+    lines = [*_imports(helpers.names), *(f"\n\n{helper}" for helper in helpers.definitions)]
+    return raw.replace(f"\n{_HERE}\n", "\n".join(["", *lines, ""]), 1)
 
 
 def render(view: View) -> str:
     """The code of a view."""
-    code = wrapped(laid_out(view))
+    raw = laid_out(view)
     try:
-        compile(code, view.template, "exec")
+        compile(raw, view.template, "exec")
     except SyntaxError as error:
-        raise BrokenCode(code) from error
-    return code
+        raise BrokenCode(raw) from error
+    return wrapped(raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,15 @@ def _one(context: click.Context, parameter: click.Parameter, names: tuple[str, .
     if len(names) > 1:
         raise click.BadParameter("a picture explains one class: give --class once")
     return names[0] if names else None
+
+
+def _position(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,6}),([0-9]{1,6})", text)
+    if match is None:
+        raise click.BadParameter(f"`{text}` is no row and column: write `40,25`")
+    return int(match[1]), int(match[2])
 
 
 @click.command()
@@ -61,6 +71,12 @@ def _one(context: click.Context, parameter: click.Parameter, names: tuple[str, .
     metavar="N",
     help="Explain a detector's box number N, of the class if given.  [default: 0, the surest]",
 )
+@click.option(
+    "--position",
+    metavar="ROW,COLUMN",
+    callback=_position,
+    help="Of a network with a class for each pixel: explain the class of this pixel of its input.",
+)
 @click.option("--maps-only", is_flag=True, help="Draw only the maps, not the images.")
 @seed_option("smooth-grad: for the noise.")
 @inspect_options
@@ -73,6 +89,7 @@ def saliency(
     wanted: str | None,
     predicted: bool,
     rank: int | None,
+    position: tuple[int, int] | None,
     maps_only: bool,
     seed: int,
     weights: Which,
@@ -82,8 +99,9 @@ def saliency(
     """Draw which pixels the score of a class depends on.
 
     The class is the image's label if known (images of the test set, files in a folder named after a class),
-    else the predicted class. Of a detector, the score of a box is explained. An IMAGE is a file or a folder
-    of files.
+    else the predicted class. Of a detector, the score of a box is explained; of a network with a class for
+    each pixel, the share of a class, or its probability at one pixel. An IMAGE is a file or a folder of
+    files.
     """
     if layer is not None and "grad-cam" not in methods:
         raise click.UsageError("--layer is for --method grad-cam")
@@ -93,14 +111,18 @@ def saliency(
     from netdsl.inspect.pictures import read
     from netdsl.inspect.sheets.maps import Look, choose, choose_boxes, write_maps
 
-    with inspecting([run], weights, device, [output], images, detectors=True) as (inspected,):
+    with inspecting([run], weights, device, [output], images, places=True) as (inspected,):
         number = None if wanted is None else inspected.class_numbers([wanted])[0]
         pictures, boxes = read(images, inspected), inspected.boxes
         if boxes is not None:
             explained = choose_boxes(boxes, pictures, inspected.classes, number, rank or 0)
         elif rank is not None:
-            raise click.UsageError("--box is for detectors, and the network is a classifier")
+            raise click.UsageError("--box is for detectors, and the network is none")
         else:
+            if position is not None and inspected.pixels is None:
+                raise click.UsageError("--position is for networks with a class for each pixel")
+            if position is not None and inspected.pixels is not None:
+                inspected.pixels.choose(*position)
             explained = choose(inspected, pictures, number, predicted)
         write_maps(inspected, explained, Look(methods, layer, seed, maps_only), output)
     print_results(form, explained, COLUMNS, _row, _record, output)

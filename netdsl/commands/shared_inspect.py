@@ -54,10 +54,10 @@ def inspecting(
     outputs: Sequence[Path],
     inputs: Sequence[str | Path] = (),
     *,
-    detectors: bool = False,
+    places: bool = False,
 ) -> Iterator[list[InspectedRun]]:
-    """Opens runs, after a check of the pictures to write; runs of `detectors` if allowed. Errors within the
-    block end the program.
+    """Opens runs, after a check of the pictures to write; if allowed, those with scores of `places`, too.
+    Errors within the block end the program.
     """
     from netdsl.inspect.inspected_run import InspectedRun
     from netdsl.runtime.plot import require_format
@@ -66,7 +66,7 @@ def inspecting(
         for output in outputs:
             require_format(output)
         require_outputs(outputs, inputs)
-        yield [InspectedRun.open(run, weights, device, detectors=detectors) for run in runs]
+        yield [InspectedRun.open(run, weights, device, places=places) for run in runs]
 
 
 def print_results(

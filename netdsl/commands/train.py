@@ -92,6 +92,7 @@ def train(
     Options override the recipe:
       --data folder:images --optimizer.lr 0.05 --optimizer 'adam(lr=1e-3)'
       --schedule 'step(at=[6, 8], factor=0.1)' --augment 'flip, crop(4)'
+      --batch auto        the largest batch that fits into memory
 
     \b
     Several GPUs, or several machines:
@@ -102,25 +103,28 @@ def train(
     files, overrides = recipe_overrides(arguments, {key: options.pop(key) for key in KEYS})
 
     with waiting("loading torch"):
+        from netdsl.inspect.run_pictures import RunPictures
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers
 
-    how, watchers = SpeedRequest(**options), Watchers(loggers)
+    largest = overrides.get("batch") == "auto" and bool(overrides.pop("batch"))
+    how, watchers = SpeedRequest(**options, largest_batch=largest or None), Watchers(loggers, [RunPictures()])
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
-        given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}
+        given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit, "--batch auto": largest}
         _go_on(resume, given, overrides, how, watchers)
         return
     if overfit is not None:
         one_file(files)
-        if excess := [name for name, value in {"--run": run, "--seeds": seeds}.items() if value]:
+        of_runs = {"--run": run, "--seeds": seeds, "--batch auto": largest}
+        if excess := [name for name, value in of_runs.items() if value]:
             raise click.UsageError(f"--overfit writes no run: remove {', '.join(excess)}")
     parameters = pairs(settings, shape)
     with one_speaks():
         networks = [compiled_network(file, parameters, overrides) for file in files or [one_file(files)]]
 
     from netdsl.runtime.distributed import joined
-    from netdsl.training.experiment import require_one_process, run_experiment
+    from netdsl.training.experiment import run_experiment
     from netdsl.training.overfit import overfit as try_to_overfit
     from netdsl.training.plan import entries
     from netdsl.training.train_run import train_run
@@ -128,10 +132,10 @@ def train(
     form = style or "module"
     with errors_shown(), joined(how.device) as processes:
         if overfit is not None:
-            require_one_process(processes, "overfitting is tried")
+            processes.require_one("overfitting is tried")
             try_to_overfit(networks[0], overrides, form, overfit, how)
         elif len(networks) > 1 or (seeds or 1) > 1:
-            require_one_process(processes, "an experiment is trained")
+            processes.require_one("an experiment is trained")
             planned = entries(networks, overrides, seeds or 1)
             finish(*run_experiment(planned, form, run, how, watchers))
         else:
@@ -147,7 +151,7 @@ def _go_on(
 ) -> None:
     """`--resume`; `given` are the options that can't be combined with it."""
     from netdsl.runtime.distributed import joined
-    from netdsl.training.experiment import require_one_process, resume_experiment
+    from netdsl.training.experiment import resume_experiment
     from netdsl.training.plan import PLAN
     from netdsl.training.train_run import resume_run
 
@@ -159,7 +163,7 @@ def _go_on(
         raise click.UsageError(f"--resume continues {what} with its own settings: remove {', '.join(excess)}")
     with errors_shown(), joined(request.device) as processes:
         if experiment:
-            require_one_process(processes, "an experiment is trained")
+            processes.require_one("an experiment is trained")
             finish(*resume_experiment(folder, request, watchers))
         else:
             resume_run(folder, overrides, request, processes, watchers)

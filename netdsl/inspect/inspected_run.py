@@ -13,9 +13,11 @@ from torch import Tensor
 from netdsl.inspect.boxes import Boxes
 from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.opening import of_run
+from netdsl.inspect.pixels import Pixels
 from netdsl.runtime.detection.task import Detection
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
+from netdsl.runtime.segmentation.task import Segmentation
 from netdsl.runtime.speed import choose_device
 from netdsl.runtime.task import Classification
 from netdsl.trained.open_run import OpenedRun, Which, open_run
@@ -28,7 +30,7 @@ _BATCH = 16
 @dataclass(frozen=True, slots=True)
 class InspectedRun:
     """A run, its network with the weights `which`, and the console that progress is shown on; `boxes` are
-    those of a detector.
+    those of a detector, `pixels` those of a network with a class for each.
     """
 
     run: OpenedRun
@@ -36,26 +38,31 @@ class InspectedRun:
     model: Inspected
     console: Console
     boxes: Boxes | None = None
+    pixels: Pixels | None = None
 
     @classmethod
-    def open(cls, folder: Path, which: Which, device: str, *, detectors: bool = False) -> InspectedRun:
+    def open(cls, folder: Path, which: Which, device: str, *, places: bool = False) -> InspectedRun:
         """Opens the run in a folder. Raises RunError and NetworkError as `inspect.open_run` does.
 
-        A network with classes of pixels, which has no scores of an image to explain, is a RunError, too; so
-        is a detector, whose boxes have scores, unless `detectors` are allowed.
+        A detector and a network with classes of pixels are a RunError, too, unless the scores of `places`, of
+        boxes and pixels, are allowed.
         """
-        run = open_run(folder)
+        return cls.of(open_run(folder), which, device, places=places)
+
+    @classmethod
+    def of(cls, run: OpenedRun, which: Which, device: str, *, places: bool = False) -> InspectedRun:
+        """Likewise for a run that is open."""
         task = task_of(run.network)
-        if isinstance(task, Detection) and detectors:
-            model = of_run(run, which, choose_device(device))
-            return cls(run, which, model, Console(stderr=True), Boxes(model, task))
-        if not isinstance(task, Classification):
+        if not isinstance(task, Classification) and not places:
             kind = "detector" if isinstance(task, Detection) else "network with a class for each pixel"
             raise RunError(
-                f"{folder} is the run of a {kind}, and this is for classifiers",
+                f"{run.folder} is the run of a {kind}, and this is for classifiers",
                 "`netdsl predict RUN IMAGE -o found.png` shows what it finds",
             )
-        return cls(run, which, of_run(run, which, choose_device(device)), Console(stderr=True))
+        model = of_run(run, which, choose_device(device))
+        boxes = Boxes(model, task) if isinstance(task, Detection) else None
+        pixels = Pixels(model, task) if isinstance(task, Segmentation) else None
+        return cls(run, which, model, Console(stderr=True), boxes, pixels)
 
     @property
     def classes(self) -> tuple[str, ...]:

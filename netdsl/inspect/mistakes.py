@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from netdsl.inspect.layers import evaluating
 from netdsl.inspect.scores import require_some
+from netdsl.language.recipe import View
+from netdsl.runtime.views import over_views
 
 
 class Answers(NamedTuple):
@@ -33,26 +35,23 @@ class Mistake(NamedTuple):
     probability: float
 
 
-def answers(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], flip: bool = False) -> Answers:
+def answers(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], views: Sequence[View] = ()
+) -> Answers:
     """The model's answers for batches of images and labels, in order, without gradients. Raises RunError if
     there are no batches.
 
-    `flip`: the logits are the mean of those for the image and its mirror image, as in `tta flip`.
+    The logits are the means over the `views` of test-time augmentation.
     """
     logits: list[Tensor] = []
     labels: list[Tensor] = []
     with evaluating(model), torch.no_grad():
         for images, own in batches:
-            found = _precise(model(images))
-            logits.append(((found + _precise(model(images.flip(3)))) / 2 if flip else found).cpu())
+            (found,) = over_views(lambda view: (model(view),), images, views)
+            logits.append(found.cpu())
             labels.append(own.cpu())
     require_some(logits)
     return Answers(torch.cat(logits), torch.cat(labels))
-
-
-def _precise(logits: Tensor) -> Tensor:
-    """Logits in at least float32; under autocast they are bfloat16."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def confusion(answers: Answers) -> Tensor:

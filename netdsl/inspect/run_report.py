@@ -17,11 +17,7 @@ from netdsl.base.printing import printable
 from netdsl.base.resources import TEMPLATES
 from netdsl.graph import theme
 from netdsl.graph.render_picture import TooLarge, render_picture
-from netdsl.inspect.features import NothingToSee
-from netdsl.inspect.inspected_run import InspectedRun
-from netdsl.inspect.sheets.album import Album
-from netdsl.inspect.sheets.evaluation import write_evaluation
-from netdsl.inspect.sheets.samples import write_first_batch
+from netdsl.inspect.run_pictures import draw_pictures
 from netdsl.language.recipe import KEYS
 from netdsl.language.recipe_text import recipe_text
 from netdsl.runtime import metrics, plot, report
@@ -30,13 +26,10 @@ from netdsl.runtime.metrics import METRICS, SCORES
 from netdsl.runtime.run_files import HOW
 from netdsl.runtime.storage import read_json, write_atomic
 from netdsl.summary.measure import measure
-from netdsl.trained.evaluate import Evaluation, evaluate_run
+from netdsl.trained.evaluate import Evaluation
 from netdsl.trained.open_run import OpenedRun, open_run
-from netdsl.trained.tasks import is_dense
 
 PAGE = "report.html"
-# Images of the first batch, and in a row of them.
-_IMAGES, _ROW = 32, 8
 
 
 class Section(NamedTuple):
@@ -94,16 +87,10 @@ def _network(run: OpenedRun) -> Iterator[Section]:
 
 def _images(run: OpenedRun, device: str, console: Console) -> Iterator[Section]:
     """The parts that are computed from the run's images."""
-    found = evaluate_run(run.folder, "best", None, device, console)
     with TemporaryDirectory() as place:
-        folder = Path(place)
-        files = write_evaluation(found, folder)
-        yield Section("Classes", document_html([_classes(found)]), tuple(_of_file(file) for file in files))
-        if not (run.network.typed.network.detect or is_dense(run.network)):
-            yield from _mistakes(run, device, folder)
-        sheet = folder / "batch.png"
-        write_first_batch(run.data(console), run.network.recipe, sheet, _IMAGES, _ROW)
-        yield Section("First batch, after augmentation", pictures=(_of_file(sheet),))
+        for part in draw_pictures(run, device, Path(place), console):
+            table = "" if part.evaluation is None else document_html([_classes(part.evaluation)])
+            yield Section(part.title, table, tuple(_of_file(file) for file in part.files))
 
 
 def _classes(found: Evaluation) -> Table:
@@ -118,13 +105,6 @@ def _classes(found: Evaluation) -> Table:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2%}"
-
-
-def _mistakes(run: OpenedRun, device: str, folder: Path) -> Iterator[Section]:
-    album = Album(InspectedRun.open(run.folder, "best", device))
-    with suppress(NothingToSee):
-        album.add_mistakes()
-        yield Section("Worst mistakes", pictures=tuple(_of_file(file) for file in album.write(folder)))
 
 
 def _record(run: OpenedRun) -> Iterator[Section]:

@@ -32,7 +32,7 @@ class Layer(NamedTuple):
 
     The n-th layer with a `span` is the result of the n-th execution of that step. The output of a block, a
     section or a stage is the tensor of the layer numbered `alias`, and has no span. The input of an operation
-    is the tensor of the layer numbered `before`, or the image if that is None. `parameters` is the number of
+    is the tensor of the layer numbered `before`, or the image if that is None. `parameters` are the roles of
     its own parameters: generated code of every style has them in the order of the layers. `shared`: its
     weights and statistics are those of an earlier layer, of the first tensor of an `each`.
     """
@@ -43,7 +43,7 @@ class Layer(NamedTuple):
     span: Span | None
     alias: int | None = None
     before: int | None = None
-    parameters: int = 0
+    parameters: tuple[str, ...] = ()
     shared: bool = False
 
 
@@ -56,7 +56,12 @@ def layers(typed: ir.TypedNetwork, in_training: bool = False) -> tuple[Layer, ..
 
 def parameter_layers(typed: ir.TypedNetwork) -> list[str]:
     """For each parameter of the generated code, in its order, the name of its layer."""
-    return [layer.name for layer in layers(typed, in_training=True) for _ in range(layer.parameters)]
+    return [name for name, _ in parameters(typed)]
+
+
+def parameters(typed: ir.TypedNetwork) -> list[tuple[str, str]]:
+    """For each parameter of the generated code, in its order, the name of its layer and its role."""
+    return [(layer.name, role) for layer in layers(typed, in_training=True) for role in layer.parameters]
 
 
 def is_within(layer: str, paths: Collection[str]) -> bool:
@@ -168,7 +173,7 @@ class _Walk:
                     start = len(self._layers)
                     current = saved[name] = self._block(instance, scope.name("each", name), saved[name])
                     if number:
-                        inside = (own._replace(parameters=0, shared=True) for own in self._layers[start:])
+                        inside = (own._replace(parameters=(), shared=True) for own in self._layers[start:])
                         self._layers[start:] = inside
                 return current
             case ir.TypedWhen(body=body):
@@ -188,8 +193,9 @@ class _Walk:
         if kind == "identity":  # the same tensor, and no code
             return current
         name, operation = scope.name(kind, step.step.label), step.operation
-        count = len(operation.parameter_names()) if isinstance(operation, Weighted) else 0
-        return self._add(Layer(name, kind, step.output, span, before=current, parameters=count))
+        weights = operation.parameters() if isinstance(operation, Weighted) else []
+        own = tuple(weight.role for weight in weights)
+        return self._add(Layer(name, kind, step.output, span, before=current, parameters=own))
 
     def _skip(self, step: ir.TypedSkip, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
         last = self._body(step.body, scope, current, saved)

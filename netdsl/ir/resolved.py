@@ -15,6 +15,7 @@ from netdsl.base.values import Value
 from netdsl.diagnostics import Diagnostic
 from netdsl.language.detectors import DetectorKind
 from netdsl.language.expressions import Expr, Operator, Ref, references
+from netdsl.language.init_rules import Whiten
 from netdsl.language.recipe import Recipe
 from netdsl.ops import Operation
 from netdsl.ops.operation import Shape
@@ -228,6 +229,14 @@ class Rule(NamedTuple):
     arguments: tuple[tuple[str, Value], ...] = ()
 
 
+class Whitening(NamedTuple):
+    """The rule `whiten` of the convolution with a label; `span` is that of the rule's line."""
+
+    label: str
+    rule: Whiten
+    span: Span
+
+
 class Init(NamedTuple):
     """A base, with rules by kind (`conv`, `depthwise`, `linear`, a norm, `bias`, `last_bn`) and by label.
 
@@ -239,6 +248,7 @@ class Init(NamedTuple):
     base: Literal["kaiming", "pytorch"]
     kinds: tuple[tuple[str, Rule], ...] = ()
     labels: tuple[tuple[str, Rule], ...] = ()
+    whitening: Whitening | None = None
 
 
 Quantity: TypeAlias = Literal["params", "macs", "depth", "receptive_field", "output"]

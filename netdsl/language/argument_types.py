@@ -68,6 +68,14 @@ class Real(NamedTuple):
         return Mismatch(f"a number {' and '.join(limits)}".rstrip())
 
 
+class Amount(NamedTuple):
+    """A number above 0, given to Python as an int if it is whole."""
+
+    def convert(self, value: Value) -> object:
+        number = Real(above=True).convert(value)
+        return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 class Flag(NamedTuple):
     """`yes` or `no`."""
 

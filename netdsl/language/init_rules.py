@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from netdsl.base.lazy_dataclass import lazy_dataclass
-from netdsl.language.argument_types import Real, Word, arg
+from netdsl.language.argument_types import Real, Whole, Word, arg
 
 _ANY = Real(low=None)
 _MODES = Word(("fan_in", "fan_out"))
@@ -67,6 +67,29 @@ class Prior:
 
 
 @lazy_dataclass
+class Dirac:
+    """The convolution that leaves its input as it is. If it has more filters than input channels, the others
+    are zeros, or with `rest=pytorch` torch's default: a partial identity (Jordan 2024, section 3.3).
+    """
+
+    rest: Literal["zeros", "pytorch"] = arg(Word(("zeros", "pytorch")), "zeros")
+
+
+@lazy_dataclass
+class Whiten:
+    """Filters that whiten the patches of the training images: the eigenvectors v of their covariance, those
+    of the largest eigenvalues e first, as v / sqrt(e + eps), and then their negatives (Jordan 2024, section
+    3.2).
+
+    It is for the first convolution, whose weights are computed from the first `images` training images when a
+    training begins; generated code draws them like those without a rule.
+    """
+
+    eps: float = arg(Real(above=True), 5e-4)
+    images: int = arg(Whole(), 5000)
+
+
+@lazy_dataclass
 class Fixed:
     """A rule without arguments."""
 
@@ -83,9 +106,10 @@ RULES: dict[str, type] = {
     "prior": Prior,
     "zeros": Fixed,
     "ones": Fixed,
-    "dirac": Fixed,
+    "dirac": Dirac,
+    "whiten": Whiten,
     "pytorch": Fixed,
 }
 
 # Rules that count inputs and outputs, so they don't apply to biases and norms.
-FOR_KERNELS = frozenset(name for name in RULES if RULES[name] in (Kaiming, Xavier)) | {"dirac"}
+FOR_KERNELS = frozenset(name for name in RULES if RULES[name] in (Kaiming, Xavier)) | {"dirac", "whiten"}

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from netdsl.base.lazy_dataclass import lazy_dataclass
 from netdsl.language.argument_types import (
+    Amount,
     ArgType,
     ClassWeights,
     Flag,
@@ -164,9 +165,13 @@ class Cosine:
 
 @lazy_dataclass
 class OneCycle:
-    """Linear up over `warmup` epochs, then linear down to 0 (Smith and Topin 2018)."""
+    """Linear up over `warmup` epochs, then linear down (Smith and Topin 2018); from `start` and to `end`,
+    which are factors of the learning rate.
+    """
 
     warmup: float = arg(Real(), 2.0)
+    start: float = arg(Real(0, 1), 0.0, named=True)
+    end: float = arg(Real(0, 1), 0.0, named=True)
 
 
 @lazy_dataclass
@@ -256,16 +261,27 @@ class Erase:
 
 @lazy_dataclass
 class Jitter:
-    """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these."""
+    """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these, and
+    the hue turned by a share of its circle of up to `hue`.
+    """
 
     brightness: float = arg(Real(), 0.4)
     contrast: float = arg(Real(), 0.4)
     saturation: float = arg(Real(), 0.4)
+    hue: float = arg(Real(0, 0.5), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RandAugment:
+    """Some of fourteen operations for each image, of a `magnitude` from 0 to 30 (Cubuk et al. 2020)."""
+
+    operations: int = arg(Whole(), 2)
+    magnitude: float = arg(Real(0, 30), 9.0)
 
 
 @lazy_dataclass
 class MixUp:
-    """Images and classes mixed with those of the next image of the batch, by shares of the distribution
+    """Images and classes mixed with those of another image of the batch, by shares of the distribution
     Beta(alpha, alpha) (Zhang et al. 2018).
     """
 
@@ -274,14 +290,16 @@ class MixUp:
 
 @lazy_dataclass
 class CutMix:
-    """A rectangle of the next image of the batch in each image, and their classes mixed by area (Yun et al.
+    """A rectangle of another image of the batch in each image, and their classes mixed by area (Yun et al.
     2019).
     """
 
     alpha: float = arg(Real(above=True), 1.0)
 
 
-Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | MixUp | CutMix
+Augmentation: TypeAlias = (
+    Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | RandAugment | MixUp | CutMix
+)
 
 
 @lazy_dataclass
@@ -299,11 +317,61 @@ class Ema:
 @lazy_dataclass
 class Lookahead:
     """Slow weights go the share `alpha` towards the fast ones `every` so many steps, and the fast ones
-    start again from there (Zhang et al. 2019).
+    start again from there (Zhang et al. 2019). With a `power`, the share falls from 1 to `alpha` over the
+    training, as that power of the elapsed time (Jordan 2024, section 3.4); `statistics`: those of batch norms
+    are averaged too.
     """
 
     every: int = arg(Whole(), 5)
     alpha: float = arg(Real(0, 1, above=True), 0.5)
+    power: float = arg(Real(), 0.0, named=True)
+    statistics: bool = arg(Flag(), False, named=True)
+
+
+@lazy_dataclass
+class Group:
+    """Some of the weights, and their rates relative to the others: factors of the learning rate and of the
+    weight decay, and the number of epochs after which they stay as they are. A weight in several groups has
+    the product of the factors and the fewest epochs.
+    """
+
+    lr_factor: float = arg(Real(), 1.0, named=True, last=True)
+    decay_factor: float = arg(Real(), 1.0, named=True, last=True)
+    epochs: float | Literal["all"] = arg(Word(("all",), Real()), "all", named=True, last=True)
+
+
+@lazy_dataclass
+class Norms(Group):
+    """The scales and shifts of norms."""
+
+
+@lazy_dataclass
+class Biases(Group):
+    """The biases of convolutions and linear layers."""
+
+
+@lazy_dataclass
+class Part(Group):
+    """All weights of a part, or of a layer in one."""
+
+    path: str = arg(Path('"stem.conv1"'), usual='"stem.conv1"')
+
+
+@lazy_dataclass
+class FlipView:
+    """The mirror image, with the weight of the image itself."""
+
+
+@lazy_dataclass
+class TranslateView:
+    """The image moved by `pixels` up and left, and down and right, mirrored at its edges: each with half of
+    the weight of the image itself (Jordan 2024, section 3.5).
+    """
+
+    pixels: int = arg(Whole(), 1)
+
+
+View: TypeAlias = FlipView | TranslateView
 
 
 @lazy_dataclass
@@ -410,8 +478,13 @@ class Recipe:
         Cifar10(),
         "The data set.",
     )
-    epochs: int = key(Whole(), 10, "The number of passes over the training images.")
+    epochs: float = key(
+        Amount(), 10, "The number of passes over the training images; the last may be a part."
+    )
     batch: int = key(Whole(), 64, "The number of images of one optimizer step.")
+    drop_last: bool = key(
+        Flag(), False, "Whether the images of an epoch that are left after its last whole batch are not used."
+    )
     accumulate: int = key(
         Whole(), 1, "The number of parts into which a batch is divided: less memory, the same step."
     )
@@ -450,6 +523,7 @@ class Recipe:
             "resize_crop": ResizeCrop,
             "erase": Erase,
             "jitter": Jitter,
+            "rand_augment": RandAugment,
             "mixup": MixUp,
             "cutmix": CutMix,
         },
@@ -481,10 +555,10 @@ class Recipe:
         (),
         "Epochs whose weights are kept beside the best and the last ones; or `none`.",
     )
-    tta: Literal["none", "flip"] = key(
-        Word(("none", "flip")),
-        "none",
-        "Test-time augmentation: with `flip`, the mean of an image's logits and its mirror image's.",
+    tta: tuple[View, ...] = choice(
+        {"flip": FlipView, "translate": TranslateView},
+        (),
+        "Test-time augmentation: the views of an image over which its logits are averaged; or `none`.",
     )
     weights: str | None = key(
         Maybe(Path('"runs/resnet32"')),
@@ -494,6 +568,12 @@ class Recipe:
     )
     freeze: tuple[str, ...] = key(
         Names(), (), "Parts and layers whose weights are not trained; or `none`.", fixed=True
+    )
+    groups: tuple[Norms | Biases | Part, ...] = choice(
+        {"norms": Norms, "biases": Biases, "part": Part},
+        (),
+        "Weights with a learning rate, a weight decay or a number of epochs of their own; or `none`.",
+        fixed=True,
     )
     eval_norms: Literal["frozen", "all", "none"] = key(
         Word(("frozen", "all", "none")),

@@ -277,9 +277,13 @@ class Weighted(Operation):
 
     def parameter_names(self) -> list[str]:
         """The names of its parameters, in torch's order."""
+        return [weight.name for weight in self.parameters()]
+
+    def parameters(self) -> list[Weight]:
+        """Its parameters, in torch's order; their shapes are those for an input of one channel."""
         arguments = {f.name: constant(getattr(self, f.name)) for f in fields(self)}
         weights = self.weights(arguments, Symbolic(ONE, is_map=True))
-        return [weight.name for weight in weights if weight.present == YES and weight.role != "buffer"]
+        return [weight for weight in weights if weight.present == YES and weight.role != "buffer"]
 
 
 def unsplit(

@@ -28,6 +28,7 @@ from netdsl.language.recipe import (
     Digits,
     Erase,
     Flip,
+    FlipView,
     MixUp,
     OneCycle,
     Plateau,
@@ -37,6 +38,7 @@ from netdsl.language.recipe import (
     Scenes,
     Sgd,
     Step,
+    TranslateView,
     Zoom,
     held_out,
     labels_of,
@@ -91,6 +93,8 @@ class _Checks:
             self._images()
         if self._known("data", "augment", "tta"):
             self._mirrored()
+        if self._known("tta") and len(self._input) == 3:
+            self._views()
         if self._known("augment") and len(self._input) == 3:
             self._augmentation(self._places.get("augment", self._subject.input_span))
         # `--epochs 1` for a trial is not a mistake.
@@ -252,6 +256,13 @@ class _Checks:
                     own = f"cutout({max(1, shortest // 2)})"
                     self._warn("NET712", message, place, self._argument("augment", r"cutout\([^)]*\)", own))
 
+    def _views(self) -> None:
+        shortest, size = min(self._input[1:]), show_shape(self._input[1:])
+        for view in self._recipe.tta:
+            if isinstance(view, TranslateView) and view.pixels >= shortest:
+                message = f"`translate({view.pixels})` moves an image of {size} by as much as it has, or more"
+                self._error("tta", message, self._argument("tta", r"translate\([^)]*\)", "translate(1)"))
+
     def _task(self) -> None:
         """Reports a loss or augmentations that aren't for the network's kind of outputs."""
         detect, recipe = self._subject.detect, self._recipe
@@ -266,19 +277,23 @@ class _Checks:
             word = next(name for name, cls in CHOICES["augment"].items() if cls is type(moved))
             fix = replace(self._line("augment", "flip"), safe=False)
             self._error("augment", f"`{word}` does not move masks", fix)
-        for key, allowed in (("augment", "flip"), ("tta", "none")):
-            step = next((s for s in recipe.augment if not isinstance(s, Flip | Zoom)), None)
-            wrong = step is not None if key == "augment" else recipe.tta != "none"
-            if detect and key in self._places and self._known(key) and wrong:
-                names = {cls: name for name, cls in CHOICES["augment"].items()}
-                word = names[type(step)] if step is not None and key == "augment" else recipe.tta
-                message = f"`{word}` does not move boxes"
+        of_views = [view for view in recipe.tta if detect or not isinstance(view, FlipView)]
+        for key, wrong, allowed in (
+            ("augment", [s for s in recipe.augment if detect and not isinstance(s, Flip | Zoom)], "flip"),
+            ("tta", of_views if detect or masks else [], "none" if detect else "flip"),
+        ):
+            if wrong and key in self._places and self._known(key):
+                word = next(name for name, cls in CHOICES[key].items() if cls is type(wrong[0]))
+                message = f"`{word}` does not move {'boxes' if detect else 'masks'}"
                 self._error(key, message, replace(self._line(key, allowed), safe=False))
 
     def _mirrored(self) -> None:
         """Warns of mirrored digits, which are other shapes."""
         recipe = self._recipe
-        mirrored = {"augment": any(isinstance(s, Flip) for s in recipe.augment), "tta": recipe.tta != "none"}
+        mirrored = {
+            "augment": any(isinstance(s, Flip) for s in recipe.augment),
+            "tta": any(isinstance(view, FlipView) for view in recipe.tta),
+        }
         for key in mirrored if isinstance(recipe.data, Digits | Scenes) else ():
             if mirrored[key]:
                 items = split(self._places[key].text.removeprefix(key))

@@ -12,10 +12,10 @@ from typing import cast
 from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, show
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, listing, misspelt, nearest, remove, write
-from netdsl.ir.resolved import Init, Rule
-from netdsl.language.argument_types import schema, usage
+from netdsl.ir.resolved import Init, Rule, Whitening
+from netdsl.language.argument_types import convert, schema, usage
 from netdsl.language.expressions import constant
-from netdsl.language.init_rules import FOR_KERNELS, RULES
+from netdsl.language.init_rules import FOR_KERNELS, RULES, Whiten
 from netdsl.language.words import INIT_BASES, INIT_KEYS
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.init_and_expect import LAST_LAYERS, own_rule
@@ -67,6 +67,7 @@ class _InitReader:
         kinds: dict[str, Rule] = {}
         labels: dict[str, Rule] = {}
         seen: dict[str, Span] = {}
+        whitening: Whitening | None = None
         for key, call in (rule for rule in statement.rules if isinstance(rule, nodes.InitRule)):
             if key.text in seen:
                 also = [Label(seen[key.text], "first here")]
@@ -79,13 +80,16 @@ class _InitReader:
             if label is None and key.text not in self._kinds:
                 self._unknown(key, call)
                 continue
+            if call.name.text == "whiten":
+                whitening = self._whitening(key, label, call) or whitening
+                continue
             rule = self._rule(call)
             if call.name.text == "prior" and not key.text.endswith(BIAS):
                 key = key._replace(text=f"{key.text}_{BIAS}")
             if rule and self._applies(key, label, rule, call):
                 (kinds if label is None else labels)[key.text] = rule
         base = "pytorch" if self._base(statement.base) == "pytorch" else "kaiming"
-        return Init(base, tuple(kinds.items()), tuple(labels.items()))  # type: ignore[arg-type]
+        return Init(base, tuple(kinds.items()), tuple(labels.items()), whitening)  # type: ignore[arg-type]
 
     def _label(self, key: str) -> str | None:
         """The label of the steps whose weights (with `_bias`: biases) a key is for; None for others."""
@@ -169,6 +173,18 @@ class _InitReader:
             self._diagnostics.error("NET305", message, call.span, help=help)
             return False
         return True
+
+    def _whitening(self, key: nodes.Word, label: str | None, call: nodes.Call) -> Whitening | None:
+        """The rule `whiten`, for the label of a convolution."""
+        if key.text != label or self._labels[label] not in ({"conv"}, set()):
+            message = "`whiten` is for the first convolution, by its label"
+            help = f"write a label before it, `whitening: conv(…)`, and `whitening {call.span.text}`"
+            self._diagnostics.error("NET305", message, key.span, help=help)
+            return None
+        given = argument_values("whiten", Whiten, call.arguments, call.span, self._scope, self._diagnostics)
+        if given is None:
+            return None
+        return Whitening(label, cast(Whiten, convert(Whiten, given)), key.span.to(call.span))
 
     def _rule(self, call: nodes.Call) -> Rule | None:
         name = call.name.text

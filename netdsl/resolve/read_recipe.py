@@ -24,7 +24,7 @@ from netdsl.diagnostics import (
 )
 from netdsl.language.argument_types import ArgType, Mismatch, convert, example, expected, schema, signature
 from netdsl.language.detectors import losses
-from netdsl.language.recipe import CHOICES, KEYS, LISTS, Recipe
+from netdsl.language.recipe import CHOICES, KEYS, LISTS, Part, Recipe
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.recipe_lines import NO_KEYS, own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
@@ -33,7 +33,7 @@ from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
 # The kinds of values of keys, if they aren't called like the key.
-_KINDS = {"data": "data set", "augment": "augmentation"}
+_KINDS = {"data": "data set", "augment": "augmentation", "groups": "group", "tta": "test-time augmentation"}
 
 
 class RecipeReader:
@@ -168,15 +168,20 @@ class RecipeReader:
                 help = f"write names of parts, of {known}, or paths in quotes"
                 self._diagnostics.error("NET501", f"`{key}` is {node.span.text}", node.span, help=help)
                 return None
+        return self._known_path(path, node.span)
+
+    def _known_path(self, path: str, span: Span) -> str | None:
+        """The path, if it is one of a part, or of something in one; `span` is all of its text."""
         part, dot, rest = path.partition(".")
         if self._parts is None or part in self._parts:
             return path
         near = closest(part, self._parts)
         if near:
-            fix: Help = write(node.span, f'"{near}.{rest}"' if dot else near, safe=False)
+            own = near if not dot and '"' not in span.text else f'"{near}{dot}{rest}"'
+            fix: Help = write(span, own, safe=False)
         else:
             fix = f"use {listing(self._parts)}, or a path that begins with one, in quotes"
-        self._diagnostics.error("NET501", f"the network has no part `{part}`", node.span, help=fix)
+        self._diagnostics.error("NET501", f"the network has no part `{part}`", span, help=fix)
         return None
 
     def _choice(self, key: str, node: nodes.Expr) -> object | None:
@@ -220,7 +225,11 @@ class RecipeReader:
         values = argument_values(
             name, cls, arguments, node.span, self._scope, self._diagnostics, code="NET501"
         )
-        return None if values is None else cast(object, convert(cls, values))
+        found = None if values is None else cast(object, convert(cls, values))
+        if isinstance(found, Part):
+            path = next(a.value.span for a in arguments if a.name is None or a.name.text == "path")
+            return found if self._known_path(found.path, path) else None
+        return found
 
 
 def _argument_of_optimizer(entry: nodes.Entry) -> str:

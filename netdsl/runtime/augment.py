@@ -22,11 +22,12 @@ from netdsl.language.recipe import (
     Flip,
     Jitter,
     MixUp,
+    RandAugment,
     ResizeCrop,
     Rotate,
     Zoom,
 )
-from netdsl.runtime import image_steps, seeds
+from netdsl.runtime import image_steps, rand_augment, seeds
 from netdsl.runtime.detection import augment_boxes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.segmentation import IGNORED
@@ -69,7 +70,7 @@ def draw(steps: tuple[Augmentation, ...], count: int, size: tuple[int, int], epo
 
 
 def _draw(
-    step: Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter,
+    step: Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | RandAugment,
     place: int,
     count: int,
     size: tuple[int, int],
@@ -97,18 +98,26 @@ def _draw(
             return torch.stack(places, 1)
         case Zoom(low, high):
             return augment_boxes.draw_zoom(count, low, high, generator)
+        case RandAugment():
+            return rand_augment.draw(step, count, generator)
         case _:
             return image_steps.draw(step, count, size, generator)
 
 
 def apply(
-    images: Tensor, targets: Tensor, steps: tuple[Augmentation, ...], draws: Draws, mean: Tensor
+    images: Tensor,
+    targets: Tensor,
+    steps: tuple[Augmentation, ...],
+    draws: Draws,
+    mean: Tensor,
+    distance: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Applies the steps of a recipe to float images (N, C, H, W) and their targets, with their N draws.
 
     Of the targets, boxes (N, M, 5) and masks (N, H, W) uint8 move with their images; classes (N,) stay.
-    Mixed classes are (N, 3): the class, that of the image mixed in, and the share of the first. `mean`, (C,),
-    is the fill colour. All tensors must be on one device; it is not synchronised.
+    Mixed classes are (N, 3): the class, that of the image mixed in, which is `distance` before it, and the
+    share of the first. `mean`, (C,), is the fill colour. All tensors must be on one device; it is not
+    synchronised.
     """
     if targets.dtype is torch.uint8:
         # Shifted so that pixels of no class are 0, which enters at the edges.
@@ -135,15 +144,18 @@ def apply(
             case Erase():
                 erased = image_steps.inside(drawn, (images.shape[2], images.shape[3]))
                 images = torch.where(erased, mean[:, None, None], images)
-            case Jitter():
+            case Jitter(hue=hue):
                 images = image_steps.jitter(images, drawn)
+                images = image_steps.turn_hue(images, drawn[:, 3]) if hue else images
+            case RandAugment():
+                images = rand_augment.apply(images, step, drawn, mean)
             case MixUp() | CutMix():
                 # Of both, one keeps the image as it is: the partners are the same for them.
-                images, kept = image_steps.mix(images, step, drawn, images.roll(1, 0))
+                images, kept = image_steps.mix(images, step, drawn, image_steps.partners(images, distance))
                 share = share * kept
     if share.dim():
         classes = targets.to(share.dtype)
-        targets = torch.stack((classes, classes.roll(1), share), 1)
+        targets = torch.stack((classes, image_steps.partners(classes, distance), share), 1)
         return images, targets
     return images, boxes if targets.is_floating_point() else targets
 

@@ -24,8 +24,10 @@ class Average(ABC):
         self._updates = 0
 
     @abstractmethod
-    def update(self) -> None:
-        """Updates the average; to be called after each step. Does not synchronise the device."""
+    def update(self, elapsed: float = 0.0) -> None:
+        """Updates the average; to be called after each step, with the share of the training that has passed.
+        Does not synchronise the device.
+        """
 
     def state(self) -> dict[str, Tensor]:
         """The state for `load_state`: `average.NAME` for each averaged tensor, not copied, and `updates`."""
@@ -61,7 +63,7 @@ class _ExponentialAverage(Average):
         super().__init__(weights)
         self._decay = decay
 
-    def update(self) -> None:
+    def update(self, elapsed: float = 0.0) -> None:
         self._updates += 1
         share = (1 - self._decay) / (1 - self._decay**self._updates)
         torch._foreach_lerp_(self._averages, self._weights, share)
@@ -69,18 +71,19 @@ class _ExponentialAverage(Average):
 
 class _SlowWeights(Average):
     """Lookahead (Zhang et al. 2019, algorithm 1): every k steps the slow weights move the fraction alpha of
-    the way to the fast ones, which continue from there. The optimizer's state is not changed.
+    the way to the fast ones, which continue from there. The optimizer's state is not changed. At the share t
+    of the training the fraction is 1 - (1 - alpha) t^power (Jordan 2024, section 3.4).
     """
 
-    def __init__(self, weights: dict[str, Tensor], every: int, alpha: float) -> None:
+    def __init__(self, weights: dict[str, Tensor], lookahead: Lookahead) -> None:
         super().__init__(weights)
-        self._every = every
-        self._alpha = alpha
+        self._lookahead = lookahead
 
-    def update(self) -> None:
+    def update(self, elapsed: float = 0.0) -> None:
         self._updates += 1
-        if self._updates % self._every == 0:
-            torch._foreach_lerp_(self._averages, self._weights, self._alpha)
+        if self._updates % self._lookahead.every == 0:
+            share = 1 - (1 - self._lookahead.alpha) * elapsed**self._lookahead.power
+            torch._foreach_lerp_(self._averages, self._weights, share)
             torch._foreach_copy_(self._weights, self._averages)
 
 
@@ -88,7 +91,8 @@ def build_average(average: NoAverage | Ema | Lookahead, model: Model) -> Average
     """The average of a recipe for a model's weights; None if the recipe has none.
 
     To be called when the model is on its device. `ema` also averages the running statistics of batch norms,
-    `lookahead` only trainable weights; neither averages counters of batches.
+    `lookahead` only trainable weights, unless it is to average `statistics`; neither averages counters of
+    batches.
     """
     match average:
         case NoAverage():
@@ -97,6 +101,9 @@ def build_average(average: NoAverage | Ema | Lookahead, model: Model) -> Average
             state = model.state()
             floats = {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
             return _ExponentialAverage(floats, decay)
-        case Lookahead(every, alpha):
-            trained = {f"{i:03d}": p.detach() for i, p in enumerate(model.parameters) if p.requires_grad}
-            return _SlowWeights(trained, every, alpha)
+        case Lookahead(statistics=statistics):
+            averaged = {f"{i:03d}": p.detach() for i, p in enumerate(model.parameters) if p.requires_grad}
+            for i, tensor in enumerate(model.statistics if statistics else ()):
+                if tensor.is_floating_point():
+                    averaged[f"statistics.{i:03d}"] = tensor
+            return _SlowWeights(averaged, average)

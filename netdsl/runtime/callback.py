@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from netdsl.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
+    from netdsl.runtime.data import Dataset
     from netdsl.runtime.train import Report
 
 
@@ -18,7 +19,7 @@ class Beginning:
     """A training that begins or is resumed in `folder`.
 
     `run_id` identifies the run, also when it is resumed; `recipe` is its resolved recipe by key; `rows` are
-    the metrics of the epochs that are done.
+    the metrics of the epochs that are done. `data` are its images, on `device`.
     """
 
     folder: Path
@@ -26,6 +27,8 @@ class Beginning:
     run_id: str
     recipe: Mapping[str, object]
     rows: Sequence[Metrics] = ()
+    data: Dataset | None = None
+    device: str = "auto"
 
 
 class Callback:

@@ -17,6 +17,8 @@ from netdsl.runtime.metrics import METRICS, Metrics
 from netdsl.runtime.task import Task
 
 _WIDEST = 79
+# The columns that a narrow terminal lacks, the first one first.
+_LEAST_NEEDED = ("images/s", "left", "val. loss", "loss")
 
 
 class Display:
@@ -27,9 +29,10 @@ class Display:
 
     def __init__(self, console: Console, epochs: int, task: Task, done: int = 0) -> None:
         self._console, self._epochs, self._names = console, epochs, task.figures
+        self._narrow = console.is_terminal and console.width < _WIDEST
         self._bar = Bar(
             TextColumn("{task.description}"),
-            BarColumn(),
+            *([] if self._narrow else [BarColumn()]),
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
             console=console,
@@ -54,7 +57,9 @@ class Display:
         """Shows the position within an epoch."""
         epoch = f"epoch {progress.epoch + 1}/{self._epochs}"
         figures = _figures(progress.loss, progress.means(self._names), progress.images_per_second)
-        share = progress.seen / progress.of_images
+        share = progress.seen / progress.end
+        if self._narrow:
+            figures = figures.rpartition("  ")[0]
         self._bar.update(self._training, description=epoch, completed=progress.epoch + share, figures=figures)
         self._rewrite(f"{epoch}  {share:4.0%}  {figures}")
 
@@ -73,6 +78,9 @@ class Display:
         cells |= {"images/s": f"{row.images_per_second:,.0f}", "left": f"{minutes}:{seconds:02}"}
         least = {"epoch": 2 * len(str(self._epochs)) + 1, "images/s": 8, "left": 6}
         widths = {name: max(len(name), least.get(name, 6)) for name in cells}
+        for name in _LEAST_NEEDED:
+            if self._console.is_terminal and sum(widths.values()) + 2 * len(widths) > self._console.width:
+                widths.pop(name, None)  # With the mark, a row has two characters for each column.
         if not self._headed:
             self._headed = True
             self._print(Text("  ".join(f"{name:>{width}}" for name, width in widths.items()), "bold"))

@@ -54,6 +54,14 @@ class Processes:
     def first(self) -> bool:
         return self.rank == 0
 
+    def require_one(self, what: str) -> None:
+        """Raises RunError if torchrun started several processes; `what` is the task in words."""
+        if self.size > 1:
+            raise RunError(
+                f"{what} by one process, not by {self.size}",
+                "start it without torchrun, which is for single runs",
+            )
+
     def share(self, index: Tensor) -> Tensor:
         """This process's part of the images of a batch."""
         return index[self.rank :: self.size]

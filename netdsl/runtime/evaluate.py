@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from functools import partial
 
+import torch
+
+from netdsl.language.recipe import View
 from netdsl.runtime.batches import load
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes
@@ -13,9 +16,10 @@ from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.task import CLASSIFICATION, Scoring, Task
+from netdsl.runtime.views import over_views
 
 # Images at a time. Without gradients they need little memory: on a GPU as many as keep it busy.
-BATCH = {"cpu": 256, "cuda": 2048}
+BATCH = {"cpu": 256, "cuda": 2048, "mps": 256}
 
 
 def evaluate(
@@ -25,12 +29,12 @@ def evaluate(
     speed: Speed,
     *,
     task: Task = CLASSIFICATION,
-    flip: bool = False,
+    views: Sequence[View] = (),
     workers: int = 0,
     processes: Processes = ALONE,
 ) -> dict[str, float]:
     """The task's scores on a split of the data, as `score` collects them."""
-    kept = score(model, data, part, speed, task=task, flip=flip, workers=workers, processes=processes)
+    kept = score(model, data, part, speed, task=task, views=views, workers=workers, processes=processes)
     return kept.result(processes)
 
 
@@ -41,14 +45,14 @@ def score(
     speed: Speed,
     *,
     task: Task = CLASSIFICATION,
-    flip: bool = False,
+    views: Sequence[View] = (),
     workers: int = 0,
     processes: Processes = ALONE,
 ) -> Scoring:
     """Collects the outputs for a split of the data, which must be on the model's device.
 
-    `flip`: the outputs are the mean of those for the image and for its mirror image. Each image is evaluated
-    by one of the `processes`. Raises RunError if the split is empty.
+    The outputs are the means over the `views` of test-time augmentation. Each image is evaluated by one of
+    the `processes`. Raises RunError if the split is empty.
     """
     if not len(part):
         raise RunError("there are no images to evaluate on")
@@ -60,18 +64,6 @@ def score(
         for rows in load(part, batches, ALONE, speed.device, workers):
             images = data.inputs(rows.images, speed.layout)
             with speed.autocast():
-                outputs = _floats(model.outputs(images, training=False))
-                if flip:
-                    mirrored = _floats(model.outputs(images.flip(3), training=False))
-                    outputs = tuple(map(_mean, outputs, mirrored))
+                outputs = over_views(partial(model.outputs, training=False), images, views)
             scoring.add(outputs, rows.targets)
     return scoring
-
-
-def _floats(outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(output.float() for output in outputs)
-
-
-def _mean(output: Tensor, mirrored: Tensor) -> Tensor:
-    """The mean of an output for images and of that for their mirror images; maps are mirrored back."""
-    return (output + (mirrored.flip(3) if mirrored.dim() == 4 else mirrored)) / 2

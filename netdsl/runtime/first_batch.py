@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from netdsl.language.recipe import Recipe
-from netdsl.runtime import augment, seeds
+from netdsl.runtime import augment, image_steps
 from netdsl.runtime.batches import load_batch
 from netdsl.runtime.data import Dataset
+from netdsl.runtime.loop import draw_rows, order_of
 
 
 def first_batch(data: Dataset, recipe: Recipe, most: int) -> tuple[Tensor, Tensor]:
@@ -16,7 +17,15 @@ def first_batch(data: Dataset, recipe: Recipe, most: int) -> tuple[Tensor, Tenso
     0 to 1, and their targets. `data` is on the CPU.
     """
     count, size = len(data.train), (data.train.images.shape[2], data.train.images.shape[3])
-    order = torch.randperm(count, generator=seeds.generator("order", recipe.seed, 0))
-    batch = load_batch(data.train.at(0), order[: min(most, recipe.batch)], torch.device("cpu"))
-    draws = augment.draw(recipe.augment, count, size, 0, recipe.seed)[batch.index]
-    return augment.apply(data.floats(batch.images), batch.targets, recipe.augment, draws, data.mean)
+    order = order_of(data, recipe, 0)[: recipe.batch]
+    batch = load_batch(data.train.at(0), order, torch.device("cpu"))
+    draws = augment.draw(recipe.augment, count, size, 0, recipe.seed)
+    images, targets = augment.apply(
+        data.floats(batch.images),
+        batch.targets,
+        recipe.augment,
+        draws[draw_rows(recipe, batch.index, torch.arange(len(order)))],
+        data.mean,
+        image_steps.partner_distance(len(order), 1),
+    )
+    return images[:most], targets[:most]

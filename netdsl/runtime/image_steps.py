@@ -25,7 +25,7 @@ def draw(
     step: Rotate | ResizeCrop | Erase | Jitter, count: int, size: tuple[int, int], generator: Generator
 ) -> Tensor:
     """The draws of one epoch, a row for each of `count` images of `size` (height, width): angles (N,) in
-    degrees, rectangles (N, 4) of top, left, height and width, or factors (N, 3).
+    degrees, rectangles (N, 4) of top, left, height and width, or factors and the turn of the hue (N, 4).
     """
     match step:
         case Rotate(degrees):
@@ -35,10 +35,11 @@ def draw(
         case Erase(probability, low, high):
             erased = torch.rand(count, generator=generator) < probability
             return _rectangles(count, size, (low, high), _ERASED, generator) * erased[:, None]
-        case Jitter(brightness, contrast, saturation):
+        case Jitter(brightness, contrast, saturation, hue):
             by = torch.tensor([brightness, contrast, saturation])
             least = (1 - by).clamp(min=0)
-            return least + (1 + by - least) * torch.rand(count, 3, generator=generator)
+            factors = least + (1 + by - least) * torch.rand(count, 3, generator=generator)
+            return torch.cat((factors, hue * (2 * torch.rand(count, 1, generator=generator) - 1)), 1)
 
 
 def _rectangles(
@@ -84,6 +85,13 @@ def rotate(images: Tensor, angles: Tensor, mean: Tensor) -> Tensor:
     theta = torch.zeros(len(images), 2, 3, device=images.device)
     theta[:, 0, 0] = theta[:, 1, 1] = radians.cos()
     theta[:, 0, 1], theta[:, 1, 0] = -radians.sin() * (height / width), radians.sin() * (width / height)
+    return moved(images, theta, mean)
+
+
+def moved(images: Tensor, theta: Tensor, mean: Tensor) -> Tensor:
+    """Images whose pixels come, bilinearly, from the places `theta` (N, 2, 3) of `F.affine_grid`; around the
+    image is the mean colour.
+    """
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     fill = mean[:, None, None]
     return F.grid_sample(images - fill, grid, align_corners=False) + fill
@@ -114,12 +122,35 @@ def inside(rectangles: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def jitter(images: Tensor, factors: Tensor) -> Tensor:
-    """Images with other brightness, contrast and saturation, in this order, by `factors` (N, 3)."""
-    brightness, contrast, saturation = factors[:, :, None, None, None].unbind(1)
+    """Images with other brightness, contrast and saturation, in this order: the first three `factors`, (N, 3)
+    or more.
+    """
+    brightness, contrast, saturation = factors[:, :3, None, None, None].unbind(1)
     images = (images * brightness).clamp(0, 1)
     mean = _gray(images).mean((1, 2, 3), keepdim=True)
     images = torch.lerp(mean.expand_as(images), images, contrast).clamp(0, 1)
     return torch.lerp(_gray(images).expand_as(images), images, saturation).clamp(0, 1)
+
+
+def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
+    """Images whose hues are turned by shares (N,) of the circle; their saturation and value in HSV stay. Gray
+    images have no hue.
+    """
+    if images.shape[1] == 1:
+        return images
+    high, low = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
+    red, green, blue = images.split(1, 1)
+    span = high - low
+    per = torch.where(span == 0, 1, span)
+    sixths = torch.where(
+        high == red,
+        (green - blue) / per,
+        torch.where(high == green, 2 + (blue - red) / per, 4 + (red - green) / per),
+    )
+    sixths = sixths + 6 * turns[:, None, None, None]
+    # The distance of each channel's peak from the hue (Smith 1978).
+    away = torch.cat([(peak + sixths).remainder(6) for peak in (5, 3, 1)], 1)
+    return high - span * torch.minimum(away, 4 - away).clamp(0, 1)
 
 
 def _gray(images: Tensor) -> Tensor:
@@ -127,6 +158,26 @@ def _gray(images: Tensor) -> Tensor:
         return images
     red, green, blue = (_GRAY[channel] * images[:, channel : channel + 1] for channel in range(3))
     return red + green + blue
+
+
+def partner_distance(whole: int, processes: int) -> int:
+    """The distance in a process's part of a batch between an image and the one that is mixed with it.
+
+    In a batch of `whole` images it is the largest power of two up to a quarter of it. A process has every
+    `processes`th image: of a number that divides the distance, all processes mix the pairs that one would.
+    Of other numbers, each one mixes its neighbouring images.
+    """
+    distance = 1 << max(0, (whole // 4).bit_length() - 1)
+    return distance // processes if distance % processes == 0 else 1
+
+
+def partners(images: Tensor, distance: int) -> Tensor:
+    """For each of the images, or of other rows, the one that is `distance` before it. The first ones have the
+    last ones of those that lie at multiples of the distance from them.
+    """
+    row = torch.arange(len(images), device=images.device)
+    last = row + (len(images) - 1 - row).div(distance, rounding_mode="floor") * distance
+    return images[torch.where(row < distance, last, row - distance)]
 
 
 def mix(images: Tensor, step: MixUp | CutMix, drawn: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:

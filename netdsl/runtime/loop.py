@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import Diverged
 from netdsl.runtime.optim import learning_rate
-from netdsl.runtime.train_step import TrainStep
+from netdsl.runtime.train_step import Moment, TrainStep
 
 # Seconds from one check of the loss to the next: a check synchronises a GPU, and several processes.
 _LOOK = 0.5
@@ -24,7 +25,8 @@ _LOOK = 0.5
 
 @dataclass(slots=True)
 class Progress:
-    """The position in an epoch, counted from 0: sums over the images `seen` of `of_images`, by all processes.
+    """The position in an epoch, counted from 0: sums over the images `seen` of the `of_images` for training,
+    by all processes.
 
     `seconds` is the time spent on it, `lr` the last learning rate. `first_loss` is the mean loss of its
     first batch, of `first_batch` images; None until it is known, and in a resumed epoch.
@@ -41,6 +43,8 @@ class Progress:
     seconds: float = 0.0
     first_batch: int = 0
     first_loss: float | None = None
+    # The number of images after which the epoch ends, known when it begins.
+    end: int = 0
     # Results not yet read from the device: for each step the sums of losses and of figures, (1 + k,).
     pending: list[Tensor] = field(default_factory=list)
 
@@ -58,7 +62,7 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        return self.seen == self.of_images
+        return self.seen >= self.end
 
     def settle(self, processes: Processes) -> None:
         """Adds up the pending results; synchronises the device. Raises Diverged if a loss is not finite.
@@ -104,7 +108,29 @@ class _Looks:
         self._looked, self._steps = now, 0
 
 
-def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
+def images_of(epoch: int, recipe: Recipe, count: int) -> int:
+    """The number of images of an epoch, counted from 0, with `count` training images: those of a whole one,
+    or in the last of 9.9 epochs nine tenths of its batches.
+    """
+    whole = whole_epoch(recipe, count)
+    batches = -(-whole // recipe.batch)
+    # Rounded, so that 0.1 is one batch of ten.
+    left = math.ceil(round(batches * recipe.epochs, 6)) - epoch * batches
+    return min(whole, left * recipe.batch) if left > 0 else whole
+
+
+def whole_epoch(recipe: Recipe, count: int) -> int:
+    """The number of images of a whole epoch: all of them, or with `drop_last` those of whole batches."""
+    return count - count % recipe.batch if recipe.drop_last else count
+
+
+def length(recipe: Recipe, count: int) -> float:
+    """The length of a training in epochs; the last one is of whole batches."""
+    last = math.ceil(recipe.epochs) - 1
+    return last + images_of(last, recipe, count) / whole_epoch(recipe, count)
+
+
+def order_of(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     """The rows of an epoch's images, a function of the seed and the epoch."""
     labels, generator = data.train.labels.cpu(), seeds.generator("order", recipe.seed, epoch)
     if recipe.sampling == "shuffle":
@@ -113,40 +139,57 @@ def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
 
 
+def draw_rows(recipe: Recipe, index: Tensor, places: Tensor) -> Tensor:
+    """The rows of the draws for images with these rows in the split, at these places of the epoch's order."""
+    # Of balanced classes, an image may come twice, each time with draws of its own.
+    return places.to(index.device) if recipe.sampling == "balanced" else index
+
+
+def scheduled(recipe: Recipe, count: int, losses: Sequence[float] = ()) -> Callable[[float], float]:
+    """The learning rate at a moment in epochs, by the recipe's schedule, with `count` training images;
+    `losses` are those on validation images after the epochs before.
+    """
+    epochs = length(recipe, count)
+    return lambda moment: learning_rate(recipe.schedule, recipe.optimizer.lr, moment, epochs, losses)
+
+
 def train_epoch(
     train_step: TrainStep,
     data: Dataset,
     progress: Progress,
     look: Callable[[bool], bool],
     workers: int = 0,
-    losses: Sequence[float] = (),
+    rate: Callable[[float], float] | None = None,
 ) -> None:
     """Trains on each image once, from the position of `progress`, which it updates.
 
     `look` is called after each step with whether the sums are up to date, which is at the same steps in all
-    processes, and returns whether to stop; `losses` are those on validation images after the epochs before.
-    Images in files are decoded by `workers` processes. Raises Diverged if the loss is not finite.
+    processes, and returns whether to stop. `rate` is the learning rate at a moment in epochs, by default that
+    of the recipe's schedule. Images in files are decoded by `workers` processes. Raises Diverged if the loss
+    is not finite.
     """
     recipe, processes = train_step.recipe, train_step.processes
-    epoch, count = progress.epoch, progress.of_images
+    epoch, count = progress.epoch, len(data.train)
+    rate = rate or scheduled(recipe, count)
     size = data.train.images.shape[2], data.train.images.shape[3]
+    whole, epochs = whole_epoch(recipe, count), length(recipe, count)
+    progress.end = images_of(epoch, recipe, count)
     # These depend only on the seed and the epoch: a resumed epoch continues with the same ones.
-    order = _order(data, recipe, epoch)
+    order = order_of(data, recipe, epoch)
     draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(train_step.speed.device)
-    batches = split(order[progress.seen :], recipe.batch, 2 * processes.size)
+    batches = split(order[progress.seen : progress.end], recipe.batch, 2 * processes.size)
     looks = _Looks(processes)
     started = time.perf_counter() - progress.seconds
 
     for batch in load(data.train.at(epoch), batches, processes, train_step.speed.device, workers):
-        moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up starts above 0.
-        progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs, losses)
+        # The middle of the step: a warm-up starts above 0.
+        middle = epoch + (progress.seen + batch.whole / 2) / whole
+        at = Moment(middle, (epoch + (progress.seen + batch.whole) / whole) / epochs)
+        progress.lr = rate(middle)
         # For dropout and stochastic depth.
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, processes.rank))
-        rows = batch.index
-        if recipe.sampling == "balanced":  # An image may come twice, each time with draws of its own.
-            own = processes.share(torch.arange(progress.seen, progress.seen + batch.whole))
-            rows = own.to(rows.device)
-        progress.pending.append(train_step.step(batch, draws[rows], data, progress.lr))
+        rows = draw_rows(recipe, batch.index, processes.share(progress.seen + torch.arange(batch.whole)))
+        progress.pending.append(train_step.step(batch, draws[rows], data, progress.lr, at))
 
         if not progress.steps:
             progress.first_batch = batch.whole

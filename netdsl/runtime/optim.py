@@ -27,7 +27,7 @@ from netdsl.runtime.errors import RunError
 
 
 def learning_rate(
-    schedule: Schedule, lr: float, epoch: float, epochs: int, losses: Sequence[float] = ()
+    schedule: Schedule, lr: float, epoch: float, epochs: float, losses: Sequence[float] = ()
 ) -> float:
     """The learning rate at `epoch`, counted from 0 with a fraction; `lr` is the peak, `losses` are those on
     the validation images after the epochs before.
@@ -45,8 +45,8 @@ def learning_rate(
             return lr * risen * factor ** sum(epoch >= start for start in at)
         case Cosine():
             return lr * risen * (1 + math.cos(math.pi * way)) / 2
-        case OneCycle():
-            return lr * risen * (1 - way)
+        case OneCycle(start=start, end=end):
+            return lr * (start + (1 - start) * risen) * (1 - (1 - end) * way)
         case Exponential(factor):
             return lr * risen * factor ** int(epoch)
         case Plateau(factor, patience):
@@ -67,6 +67,16 @@ def plateaus(losses: Sequence[float], patience: int) -> int:
     return found
 
 
+class Rates(NamedTuple):
+    """The rates of a weight: factors of the recipe's learning rate and weight decay, and the number of epochs
+    after which it stays as it is; 0 for a frozen one.
+    """
+
+    lr: float = 1.0
+    decay: float = 1.0
+    epochs: float = math.inf
+
+
 class _Part(NamedTuple):
     """One of torch's optimizers, and the weights that it updates."""
 
@@ -81,14 +91,33 @@ class _Part(NamedTuple):
     share: float
 
 
+# What changes of a scaler's state, by torch's names.
+_SCALER = ("scale", "_growth_tracker")
+
+
 class Optimizer:
-    """Updates weights with their gradients; made by `build`."""
+    """Updates weights with their gradients; made by `build`.
 
-    def __init__(self, parts: list[_Part]) -> None:
-        self._parts = parts
+    With a scaler, losses are multiplied by its scale before the backward pass. A step whose gradients are not
+    finite leaves the weights as they are, and lowers the scale.
+    """
 
-    def step(self, lr: float, clip: float | None = None) -> None:
-        """One update with a learning rate; clears the gradients. Their norm is at most `clip`."""
+    def __init__(self, parts: list[_Part], scaler: torch.GradScaler | None = None) -> None:
+        self._parts, self._scaler = parts, scaler
+
+    @property
+    def gradient_scale(self) -> float:
+        """The factor of the gradients; synchronises the device."""
+        return 1.0 if self._scaler is None else self._scaler.get_scale()
+
+    def scaled(self, loss: Tensor) -> Tensor:
+        """The loss for the backward pass."""
+        return loss if self._scaler is None else self._scaler.scale(loss)
+
+    def step(self, lr: float, clip: float | None = None, epoch: float = 0.0) -> None:
+        """One update with a learning rate; clears the gradients. Their norm is at most `clip`. `epoch`, from
+        0, decides which weights are still trained.
+        """
         for optimizer, weights, parameters, _, share in self._parts:
             for weight, parameter in zip(weights.values(), parameters, strict=True):
                 if parameter is not weight:
@@ -96,11 +125,23 @@ class Optimizer:
                     weight.grad = None
             for group in optimizer.param_groups:
                 group["lr"] = lr * share * group["factor"]
+                if epoch >= group["epochs"]:
+                    for parameter in group["params"]:
+                        parameter.grad = None
+        scaler = self._scaler
+        if scaler is not None:
+            for optimizer, *_ in self._parts:
+                scaler.unscale_(optimizer)
         if clip is not None:
             torch.nn.utils.clip_grad_norm_([p for part in self._parts for p in part.parameters], clip)
         for optimizer, *_ in self._parts:
-            optimizer.step()
+            if scaler is None:
+                optimizer.step()
+            else:
+                scaler.step(optimizer)
             optimizer.zero_grad(set_to_none=True)
+        if scaler is not None:
+            scaler.update()
 
     def state(self) -> dict[str, Tensor]:
         """The optimizer's own tensors, by the weight's position and torch's name: `002.exp_avg`, in the
@@ -128,6 +169,19 @@ class Optimizer:
             }  # fmt: skip
             optimizer.load_state_dict(packed)
 
+    def scaler_state(self) -> dict[str, Tensor]:
+        """The state of the scaler, two numbers; empty without one."""
+        if self._scaler is None:
+            return {}
+        state = self._scaler.state_dict()
+        return {name: torch.tensor(state[name]) for name in _SCALER}
+
+    def load_scaler_state(self, state: Mapping[str, Tensor]) -> None:
+        """Restores the scaler; without a state, as of a run in another precision, it stays new."""
+        if self._scaler is not None and state.keys() >= set(_SCALER):
+            values = {name: state[name].item() for name in _SCALER}
+            self._scaler.load_state_dict({**self._scaler.state_dict(), **values})
+
     def _require_fit(self, state: Mapping[str, Tensor]) -> None:
         """Raises RunError if an entry has another shape than its weight, or a weight lacks some entries."""
         shapes = {name: () if entry == "step" else weight.shape for name, entry, weight, _ in self._entries()}
@@ -149,19 +203,24 @@ class Optimizer:
 
 
 def build(
-    parameters: list[Tensor], optimizer: Optimizers, *, fused: bool, factors: Sequence[float] = ()
+    parameters: list[Tensor],
+    optimizer: Optimizers,
+    *,
+    fused: bool,
+    rates: Sequence[Rates] = (),
+    scaler: torch.GradScaler | None = None,
 ) -> Optimizer:
     """The optimizer of a recipe for a network's weights, in the network's order and on their device; frozen
     weights are not updated.
 
-    `factors` are those of each weight's learning rate, by default 1. `fused`: torch's fused kernels, where it
-    has them (not for Muon's matrices). Raises RunError if there is nothing to train, or the optimizer's
-    arguments contradict each other.
+    `rates` are those of each weight. `fused`: torch's fused kernels, where it
+    has them (not for Muon's matrices). `scaler` is for gradients of `fp16`. Raises RunError if there is
+    nothing to train, or the optimizer's arguments contradict each other.
     """
     trained = {i: parameter for i, parameter in enumerate(parameters) if parameter.requires_grad}
     if not trained:
         raise RunError("the network has no weights to train", "add a layer with weights, or freeze less")
-    factors = factors or [1.0] * len(parameters)
+    rates = rates or [Rates()] * len(parameters)
     moments = ("step", "exp_avg", "exp_avg_sq")
     match optimizer:
         case Sgd(momentum=0, nesterov=True):
@@ -169,11 +228,15 @@ def build(
         case Sgd(_, momentum, nesterov):
             entries = ("momentum_buffer",) if momentum else ()
             options: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov, "fused": fused}
-            return Optimizer([_part(torch.optim.SGD, trained, optimizer, factors, entries, **options)])
+            return Optimizer([_part(torch.optim.SGD, trained, optimizer, rates, entries, **options)], scaler)
         case Adam():
-            return Optimizer([_part(torch.optim.Adam, trained, optimizer, factors, moments, fused=fused)])
+            return Optimizer(
+                [_part(torch.optim.Adam, trained, optimizer, rates, moments, fused=fused)], scaler
+            )
         case AdamW():
-            return Optimizer([_part(torch.optim.AdamW, trained, optimizer, factors, moments, fused=fused)])
+            return Optimizer(
+                [_part(torch.optim.AdamW, trained, optimizer, rates, moments, fused=fused)], scaler
+            )
         case Muon(lr, momentum, nesterov, _, adamw_lr):
             # Frozen kernels count: the layer after a frozen first layer is hidden.
             kernels = [i for i, parameter in enumerate(parameters) if _is_kernel(parameter)]
@@ -184,26 +247,29 @@ def build(
             parts = []
             if hidden:
                 entries = ("momentum_buffer",)
-                parts.append(_part(torch.optim.Muon, hidden, optimizer, factors, entries, **options))
+                parts.append(_part(torch.optim.Muon, hidden, optimizer, rates, entries, **options))
             if others:
                 options = {"betas": (0.9, 0.95), "eps": 1e-10, "fused": fused}
                 parts.append(
-                    _part(torch.optim.AdamW, others, optimizer, factors, moments, adamw_lr / lr, **options)
+                    _part(torch.optim.AdamW, others, optimizer, rates, moments, adamw_lr / lr, **options)
                 )
-            return Optimizer(parts)
+            return Optimizer(parts, scaler)
 
 
 def _part(
     kind: type[torch.optim.Optimizer],
     weights: dict[int, Tensor],
     optimizer: Optimizers,
-    factors: Sequence[float],
+    rates: Sequence[Rates],
     entries: tuple[str, ...],
     share: float = 1.0,
     **options: Any,
 ) -> _Part:
-    # The group of each weight: whether it has no decay, and its factor.
-    keys = {i: (not optimizer.decay_norms and not _is_kernel(w), factors[i]) for i, w in weights.items()}
+    # The group of each weight.
+    keys = {
+        i: rates[i] if optimizer.decay_norms or _is_kernel(w) else rates[i]._replace(decay=0.0)
+        for i, w in weights.items()
+    }
     # In torch's order: group after group.
     weights = {i: weights[i] for i in sorted(weights, key=lambda i: keys[i])}
     parameters = {
@@ -215,8 +281,9 @@ def _part(
     groups = [
         {
             "params": [parameters[i] for i in weights if keys[i] == key],
-            "weight_decay": 0.0 if key[0] else optimizer.weight_decay,
-            "factor": key[1],
+            "weight_decay": optimizer.weight_decay * key.decay,
+            "factor": key.lr,
+            "epochs": key.epochs,
         }
         for key in sorted(set(keys.values()))
     ]

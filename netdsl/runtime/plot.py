@@ -47,14 +47,17 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Lines over the same epochs; `label` is that of their axis. `shares` are values from 0 to 1, shown as
-    percentages.
+    """Lines over the same epochs, or what else goes `across`; `label` is that of their axis. `shares` are
+    values from 0 to 1, shown as percentages; `mark` is a vertical line and its label.
     """
 
     curves: Sequence[Curve]
     label: str
     title: str = ""
     shares: bool = True
+    across: str = "epoch"
+    logarithmic: bool = False
+    mark: tuple[float, str] | None = None
 
 
 def compare(runs: Sequence[Path], picture: Path) -> None:
@@ -195,8 +198,14 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
             pairs = list(zip(curve.values, curve.deviations, strict=True))
             low, high = [mean - by for mean, by in pairs], [mean + by for mean, by in pairs]
             axes.fill_between(curve.epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-    axes.set(xlabel="epoch", ylabel=panel.label, title=panel.title)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel=panel.across, ylabel=panel.label, title=panel.title)
+    if panel.logarithmic:
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if panel.mark is not None:
+        place, label = panel.mark
+        axes.axvline(place, color="gray", linestyle="--", label=legend_label(label))
     if panel.shares:
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.margins(y=0.1)

@@ -31,6 +31,8 @@ class SpeedRequest:
     batch_norm: str = "auto"
     loader: str = "auto"
     workers: Annotated[int, Range(0, 1024)] | None = None
+    # The largest batch that fits, in place of the recipe's.
+    largest_batch: bool | None = None
     # The reason for options that are not `auto`: as asked, or as before for a resumed run.
     why: str = "as asked"
 
@@ -49,7 +51,14 @@ class Speed:
 
     def autocast(self) -> AbstractContextManager[object]:
         """The precision of the forward pass: weights stay float32 (Micikevicius et al. 2018)."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        half = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        return torch.autocast(self.device.type, half, enabled=self.precision in ("bf16", "fp16"))
+
+    def gradient_scaler(self) -> torch.GradScaler | None:
+        """A new scaler of losses for `fp16`, whose small gradients would be 0 (Micikevicius et al. 2018,
+        section 3.2); None for other precisions.
+        """
+        return torch.GradScaler(self.device.type) if self.precision == "fp16" else None
 
     def laid_out(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in the layout of the weights."""
@@ -80,6 +89,12 @@ class Speed:
         """Synchronises the device, to measure time."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+
+# The compute capability from which on NVIDIA's GPUs have units for fp16 (Volta).
+_TENSOR_CORES = (7, 0)
 
 
 def choose(request: SpeedRequest, convolutions: Iterable[Convolution], local_rank: int = 0) -> Speed:
@@ -100,8 +115,15 @@ def choose(request: SpeedRequest, convolutions: Iterable[Convolution], local_ran
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
-    """The device for "auto", "cpu" or "cuda". Raises RunError for "cuda" without a GPU."""
+    """The device for "auto", "cpu", "cuda" or "mps". Raises RunError for a GPU that is not there.
+
+    "auto" is never "mps": it is not tested by this project, and torch lacks some operations there.
+    """
     present = torch.cuda.is_available()
+    if name == "mps":
+        if not torch.backends.mps.is_available():
+            raise RunError("torch finds no GPU of Apple (MPS)", "use `--device cpu`, or `auto`")
+        return torch.device("mps")
     if name == "cuda" and not present:
         raise RunError("torch finds no CUDA device", "use `--device cpu`, or `auto`")
     if not present or name == "cpu":
@@ -120,15 +142,20 @@ def _precision(request: SpeedRequest, device: torch.device) -> tuple[str, str]:
         raise RunError("tf32 needs a GPU of NVIDIA", "use `--precision fp32` or `bf16`")
     if requested != "auto":
         return requested, request.why
+    kind = "CPU" if device.type == "cpu" else "GPU"
     if has_bf16(device):
-        return "bf16", f"this {'GPU' if device.type == 'cuda' else 'CPU'} computes it natively"
-    return "fp32", f"this {'GPU' if device.type == 'cuda' else 'CPU'} has no native bf16"
+        return "bf16", f"this {kind} computes it natively"
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TENSOR_CORES:
+        return "fp16", f"this {kind} has no native bf16"
+    return "fp32", f"this {kind} has no native bf16"
 
 
 def has_bf16(device: torch.device) -> bool:
     """True if the hardware supports bfloat16 natively."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
     # Torch has no public function for the CPU (2.11 to 2.15); if these are missing, the answer is no.
     cpu = torch.cpu
     return any(

@@ -171,7 +171,7 @@ class _ClassScores:
     """Mean cross entropy, whatever the training's loss is, accuracy, and top-5 of more than ten classes."""
 
     def __init__(self, device: torch.device) -> None:
-        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._loss = torch.zeros((), dtype=sum_type(device), device=device)
         self._confusion = torch.zeros(0, 0, dtype=torch.int64, device=device)
         self._top5 = torch.zeros((), dtype=torch.int64, device=device)
 
@@ -194,6 +194,11 @@ class _ClassScores:
         pairs = zip(confusion.diag().tolist(), confusion.sum(1).tolist(), strict=True)
         shares = tuple(right / count if count else None for right, count in pairs)
         return Details("images", {"accuracy": shares}, confusion)
+
+
+def sum_type(device: torch.device) -> torch.dtype:
+    """The type of sums over many images: float64, which GPUs of Apple don't have."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def counted(confusion: Tensor, targets: Tensor, logits: Tensor) -> Tensor:

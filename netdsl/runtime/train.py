@@ -17,7 +17,7 @@ from netdsl.base.typed_json import Seconds, Share, typed
 from netdsl.language.recipe import Recipe
 from netdsl.runtime import augment, batches, first_loss, metrics, plot
 from netdsl.runtime.checkpoint import Checkpoint
-from netdsl.runtime.compiling import decide
+from netdsl.runtime.compiling import Decision, decide
 from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.display import Display
@@ -26,7 +26,7 @@ from netdsl.runtime.errors import Diverged, Interrupted, RunError, damaged
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.image_files import free_cores
 from netdsl.runtime.images import Split
-from netdsl.runtime.loop import Progress, train_epoch
+from netdsl.runtime.loop import Progress, images_of, scheduled, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import METRICS, Metrics, with_prefix
 from netdsl.runtime.model import Model, require_match
@@ -198,7 +198,7 @@ class Training:
             self._begin()
             with (
                 on_signals(self.processes) as stop,
-                Display(self.console, self.recipe.epochs, self.task, len(run.rows)) as display,
+                Display(self.console, math.ceil(self.recipe.epochs), self.task, len(run.rows)) as display,
             ):
                 while not is_complete(self.run.rows, self.recipe):
                     self._epoch(stop, display, each_epoch)
@@ -233,29 +233,27 @@ class Training:
 
     def _begin(self) -> None:
         """Writes the first checkpoint, and decides whether to compile."""
-        batches.require_enough(
-            self.recipe.batch, self.progress.of_images - self.progress.seen, self.processes
-        )
+        progress, recipe = self.progress, self.recipe
+        left = images_of(progress.epoch, recipe, progress.of_images) - progress.seen
+        batches.require_enough(recipe.batch, left, self.processes)
         run, count = self.run, self.processes.size
         # Before compiling, which takes long. A run resumed from here decides anew whether to compile.
         run.how = {**run.how, **self.speed.facts(), "compile": self.compile}
         self._save()
-        order = torch.arange(self.progress.of_images)
-        steps = len(batches.split(order, self.recipe.batch, 2 * count))
-        left = steps * (self.recipe.epochs - self.progress.epoch) - self.progress.steps
-        decision = decide(
-            self.train_step,
-            self.compile,
-            self._example(self.recipe.batch),
-            left,
-            partial(say, self.console),
-        )
+        order = torch.arange(progress.of_images)
+        steps = len(batches.split(order, recipe.batch, 2 * count))
+        decision = self.choose_compiled(math.ceil(steps * (recipe.epochs - progress.epoch)) - progress.steps)
         reasons = [*self.speed.reasons, str(decision)]
         if count > 1:
             reasons.append(f"{count} processes, {run.how['batch_norm']} batch norm")
         run.how |= {"compile": "on" if decision.on else "off", "reasons": reasons}
         run.write_views()
         say(self.console, f"{self.speed.device}: {', '.join(reasons)}")
+
+    def choose_compiled(self, steps: int) -> Decision:
+        """Compiles the step if that is asked for, or saves time in the remaining steps. Raises RunError."""
+        example = self.example(self.recipe.batch)
+        return decide(self.train_step, self.compile, example, steps, partial(say, self.console))
 
     def _epoch(self, stop: Stop, display: Display, each_epoch: Callable[[Metrics], None] | None) -> None:
         """Trains to the end of the current epoch, and writes the files."""
@@ -272,7 +270,8 @@ class Training:
             return stop.agreed(self.processes) is not None
 
         losses = [row.validation_loss or 0.0 for row in self.run.rows]
-        train_epoch(self.train_step, self.data, progress, look, self.workers, losses)
+        rate = scheduled(self.recipe, progress.of_images, losses)
+        train_epoch(self.train_step, self.data, progress, look, self.workers, rate)
         if progress.complete:
             row = self._finish_epoch()
             display.line(row, best=self.run.best_row is row)
@@ -326,14 +325,13 @@ class Training:
         self.saved, self.saved_position = time.perf_counter(), self._where()
 
     def _scores(self, part: Split) -> dict[str, float]:
-        flip = self.recipe.tta == "flip"
         return evaluate(
             self.train_step.model,
             self.data,
             part,
             self.speed,
             task=self.task,
-            flip=flip,
+            views=self.recipe.tta,
             workers=self.workers,
             processes=self.processes,
         )
@@ -352,7 +350,7 @@ class Training:
             images_per_second=run.images / run.training,
         )
 
-    def _example(self, size: int) -> Tensor:
+    def example(self, size: int) -> Tensor:
         """A batch of the network's inputs."""
         rows = torch.arange(min(size, self.progress.of_images))
         batch = batches.load_batch(self.data.train, rows, self.speed.device, self.processes)
@@ -387,7 +385,7 @@ class Training:
         if self.processes.size > 1:  # No search, which the other processes would not join.
             parts = 2 * self.recipe.accumulate
             return RunError(message, f"try `--accumulate {parts}` for the same updates, or more processes")
-        fits = fitting_batch(self.train_step, self._example, batch)
+        fits = fitting_batch(self.train_step, self.example, batch)
         help = "use a smaller network or smaller images: not even a batch of 1 fits"
         if fits is not None:
             parts = self.recipe.accumulate * -(-batch // fits)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from netdsl.language.recipe import Recipe
-from netdsl.runtime import augment, optim
+from netdsl.runtime import augment, image_steps, optim
 from netdsl.runtime.augment import Draws
 from netdsl.runtime.average import build_average
 from netdsl.runtime.batches import Batch
@@ -26,12 +27,24 @@ from netdsl.runtime.task import Task, classification
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Differences in how weights and batch norms of a network are trained, in its order:
-    the factor of each parameter's learning rate, 0 for a frozen one, and which norms stay in evaluation mode.
+    """Differences in how weights and batch norms of a network are trained, in its order: the rates of each
+    parameter, and which norms stay in evaluation mode.
     """
 
-    factors: Sequence[float] = ()
+    rates: Sequence[optim.Rates] = ()
     fixed_norms: Sequence[bool] = ()
+
+
+class Moment(NamedTuple):
+    """The time of a step: `epoch` in its middle, from 0 with a fraction, and the `elapsed` share of the
+    training after it.
+    """
+
+    epoch: float = 0.0
+    elapsed: float = 0.0
+
+
+START = Moment()
 
 
 class TrainStep:
@@ -52,8 +65,8 @@ class TrainStep:
     ) -> None:
         """Without a `task`, it is classification, with the recipe's loss."""
         tuning = tuning or Tuning()
-        for parameter, factor in zip(model.parameters, tuning.factors, strict=bool(tuning.factors)):
-            parameter.requires_grad_(parameter.requires_grad and factor > 0)
+        for parameter, rates in zip(model.parameters, tuning.rates, strict=bool(tuning.rates)):
+            parameter.requires_grad_(parameter.requires_grad and rates.lr > 0 and rates.epochs > 0)
         model.fix_norms(tuning.fixed_norms)
         self.model = model
         self.task = task or classification(recipe)
@@ -62,7 +75,11 @@ class TrainStep:
         self.processes = processes
         self._replica = Replica(model.parameters, processes)
         self.optimizer = optim.build(
-            model.parameters, recipe.optimizer, fused=speed.fused, factors=tuning.factors
+            model.parameters,
+            recipe.optimizer,
+            fused=speed.fused,
+            rates=tuning.rates,
+            scaler=speed.gradient_scaler(),
         )
         self.average = build_average(recipe.average, model)
         self.objective: Objective = self.plain_objective
@@ -76,23 +93,25 @@ class TrainStep:
             outputs = self.model.outputs(images, training=True)
         return self.task.objective(outputs, targets)
 
-    def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float) -> Tensor:
+    def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float, at: Moment = START) -> Tensor:
         """One update of the weights; `draws` are the augmentation's for the batch's images.
 
         Returns the sums of this process's losses and figures, (1 + k,) on the device.
         """
+        distance = image_steps.partner_distance(batch.whole, self.processes.size)
         x, targets = augment.apply(
-            data.floats(batch.images), batch.targets, self.recipe.augment, draws, data.mean
+            data.floats(batch.images), batch.targets, self.recipe.augment, draws, data.mean, distance
         )
         x = self.speed.laid_out(data.normalise(x))
         sums = self.gradients(x, targets, batch.whole)
-        self.optimizer.step(lr, self.recipe.clip)
+        self.optimizer.step(lr, self.recipe.clip, at.epoch)
         if self.average is not None:
-            self.average.update()
+            self.average.update(at.elapsed)
         return sums
 
     def gradients(self, x: Tensor, targets: Tensor, whole: int) -> Tensor:
-        """Adds the gradients of the mean loss of a batch of `whole` images; `x` are this process's part.
+        """Adds the gradients of the mean loss of a batch of `whole` images, times the optimizer's
+        `gradient_scale`; `x` are this process's part.
 
         Each process must have at least one image.
         """
@@ -110,7 +129,7 @@ class TrainStep:
             with self._replica.summing(last=end == len(x)):
                 loss, figures = self._replica(objective, x[start:end], targets[start:end])
                 # Gradients are averaged over the processes: the factor makes their mean that of the batch.
-                (loss * (self.processes.size / whole)).backward()
+                self.optimizer.scaled(loss * (self.processes.size / whole)).backward()
             sums += torch.cat((loss.detach()[None], figures.detach()))
         return sums
 
@@ -123,6 +142,8 @@ class TrainStep:
         parts = {"model": self.model.state(), "optimizer": self.optimizer.state()}
         if self.average is not None:
             parts["average"] = self.average.state()
+        if scaler := self.optimizer.scaler_state():
+            parts["scaler"] = scaler
         return {f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
 
     def load(self, checkpoint: Checkpoint) -> None:
@@ -131,3 +152,4 @@ class TrainStep:
         self.optimizer.load_state(checkpoint.part("optimizer"))
         if self.average is not None:
             self.average.load_state(checkpoint.part("average"))
+        self.optimizer.load_scaler_state(checkpoint.part("scaler"))

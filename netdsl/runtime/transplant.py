@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import torch
@@ -112,23 +113,28 @@ class Taken(NamedTuple):
 
 
 def take(
-    state: Mapping[str, Tensor], network: nn.Module, ordered: bool, orders: Iterable[Sequence[str]] = ()
+    state: Mapping[str, Tensor],
+    network: nn.Module,
+    ordered: bool,
+    orders: Iterable[Sequence[str]] = (),
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> Taken:
     """Copies the weights that fit to a module, in place; the others of the module stay as they are.
 
     A layer is taken as a whole, or not at all. Entries are matched by name; or by position, also in the
     `orders` of other libraries, if the two networks differ only in numbers of outputs, as those of other
-    classes do: whichever takes more. Raises TransplantError, and copies nothing, if no layer fits.
+    classes do: whichever takes more. Entries that are `refused`, for the reason of their name, are new even
+    if they fit. Raises TransplantError, and copies nothing, if no layer fits.
     """
     learned = {name: own for name, own in state.items() if not _is_derived(name, own)}
     theirs = [entry for entry in _of_state_dict(learned) if entry.group != COUNTERS]
     ours = [entry for entry in _of_target(network) if entry.group != COUNTERS]
     named = {entry.name: entry for entry in theirs}
-    found = [_partly("name", [(named.get(own.name), own) for own in ours], theirs)]
+    found = [_partly("name", [(named.get(own.name), own) for own in ours], theirs, refused)]
     for order in ([], *orders) if ordered else ():
         pairs = _pairs(in_order(named, [name for name in order if name in named]), ours)
         if all(_fit(*pair) or _other_outputs(*pair) for pair in pairs):
-            found.append(_partly("position", pairs, theirs))
+            found.append(_partly("position", pairs, theirs, refused))
     best, pairs = max(found, key=lambda one: len(one[0].taken))
     if not best.taken:
         raise _report([pair for pair in pairs if not _fit(*pair)], len(theirs), len(ours))
@@ -140,12 +146,15 @@ def take(
 
 
 def _partly(
-    matched: Literal["name", "position"], pairs: list[_Pair], theirs: list[_Entry]
+    matched: Literal["name", "position"],
+    pairs: list[_Pair],
+    theirs: list[_Entry],
+    refused: Mapping[str, str],
 ) -> tuple[Taken, list[_Pair]]:
     """The entries that a match takes, with its pairs."""
-    new: dict[str, str] = {}
+    new = {own.name: refused[own.name] for _, own in pairs if own and own.name in refused}
     for source, own in pairs:
-        if own and not _fit(source, own):
+        if own and own.name not in new and not _fit(source, own):
             new[own.name] = f"{source.shape} in the weights" if source else "not in the weights"
     incomplete = {name.rpartition(".")[0] for name in new}
     taken, used = list[str](), set[str]()

@@ -55,7 +55,7 @@ from netdsl.shapes.body_scope import BodyScope, beginning, entering
 from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.joins import Joins
 from netdsl.shapes.operations import Operations
-from netdsl.shapes.repair.candidates import Attempt
+from netdsl.shapes.repair.change import Attempt
 from netdsl.shapes.repair.search import RepairSearch
 from netdsl.shapes.shared_weights import SharedWeights
 from netdsl.shapes.tensor_state import TensorState

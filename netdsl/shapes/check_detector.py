@@ -8,7 +8,8 @@ from netdsl.diagnostics import Diagnostics, Help, Label
 from netdsl.ir.resolved import Detect, ResolvedNetwork
 from netdsl.language.expressions import Const
 from netdsl.ops.operation import Shape, show_shape
-from netdsl.shapes.repair.candidates import Attempt, made_with
+from netdsl.shapes.repair.candidates import made_with
+from netdsl.shapes.repair.change import Attempt
 from netdsl.shapes.tensor_state import TensorState
 
 

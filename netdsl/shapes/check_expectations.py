@@ -21,7 +21,8 @@ from netdsl.ir.typed import (
     TypedStep,
 )
 from netdsl.language.expressions import Const, Operator, known
-from netdsl.shapes.repair.candidates import Attempt, backwards, best
+from netdsl.shapes.repair.candidates import backwards
+from netdsl.shapes.repair.change import Attempt, best
 
 # A network with more parameters fits no machine.
 MAX_PARAMETERS = 10**12

@@ -14,7 +14,8 @@ from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, 
 from netdsl.language.expressions import Const
 from netdsl.ops.linear import Linear
 from netdsl.ops.operation import Shape, show_shape
-from netdsl.shapes.repair.candidates import Attempt, with_arguments
+from netdsl.shapes.repair.candidates import with_arguments
+from netdsl.shapes.repair.change import Attempt
 from netdsl.shapes.tensor_state import TensorState
 
 # The last steps of networks that make images.

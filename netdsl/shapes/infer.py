@@ -25,8 +25,9 @@ from netdsl.shapes.check_detector import check_detector
 from netdsl.shapes.check_expectations import check_expectations, check_output_expectations
 from netdsl.shapes.check_labels import check_labels
 from netdsl.shapes.check_output import check_output, gives_scores
+from netdsl.shapes.check_whitening import check_whitening
 from netdsl.shapes.error_reporter import ErrorReporter, Via
-from netdsl.shapes.repair.candidates import Change, changed
+from netdsl.shapes.repair.change import Change, changed
 from netdsl.shapes.repair.reorder import whole_changes
 from netdsl.shapes.tensor_state import TensorState
 
@@ -114,6 +115,8 @@ class _Inference:
                 check_detector(self._network, detect, outputs, self._attempt, self.found)
         elif first.known and parts:
             check_output(self._network, parts, first, self._attempt, self.found)
+        if (whitening := self._network.init.whitening) and self._sound and not self.found.errors:
+            check_whitening(self._network, parts, whitening, self.found)
         typed = self._typed(parts, outputs)
         if known and self._sound and not self.found.errors:
             check_labels(typed, self.found)

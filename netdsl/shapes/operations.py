@@ -29,7 +29,8 @@ from netdsl.ops.operation import UNKNOWN, VECTOR, ShapeMismatch
 from netdsl.resolve.bind_arguments import meant, wrong_argument
 from netdsl.shapes.error_reporter import ErrorReporter, origin, shrinking
 from netdsl.shapes.operation_result import OperationResult, operation_result
-from netdsl.shapes.repair.candidates import Attempt, best, with_arguments, write_arguments
+from netdsl.shapes.repair.candidates import with_arguments, write_arguments
+from netdsl.shapes.repair.change import Attempt, best
 from netdsl.shapes.tensor_state import TensorState
 
 # The number of other groups that are tried.

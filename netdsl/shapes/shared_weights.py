@@ -13,7 +13,8 @@ from netdsl.ir.typed import Instance
 from netdsl.language.expressions import Const
 from netdsl.ops.operation import Shape, describe
 from netdsl.shapes.error_reporter import ErrorReporter
-from netdsl.shapes.repair.candidates import Attempt, best, made_with, steps_before
+from netdsl.shapes.repair.candidates import made_with, steps_before
+from netdsl.shapes.repair.change import Attempt, best
 from netdsl.shapes.tensor_state import TensorState
 
 

@@ -14,7 +14,7 @@ from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import score
 from netdsl.runtime.task import Details
-from netdsl.trained.open_run import Which, open_run
+from netdsl.trained.open_run import OpenedRun, Which, open_run
 from netdsl.trained.tasks import task_of
 
 
@@ -47,16 +47,20 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device: str, cons
     """Evaluates a run's weights on the test images, of other `data` if given; what is wrong with data is
     said on `console`. Raises RunError and NetworkError.
     """
-    run = open_run(folder, {} if data is None else {"data": data})
+    return evaluate_opened(open_run(folder, {} if data is None else {"data": data}), which, device, console)
+
+
+def evaluate_opened(run: OpenedRun, which: Which, device: str, console: Console) -> Evaluation:
+    """Evaluates a run's weights on its test images. Raises RunError."""
     speed = run.speed(device)
     speed.prepare()
     model = run.model(which, speed.device)
     dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)
     with suppress(RunError):  # of a run without metrics
-        if metrics.read(folder)[-1].validation_score is None:
+        if metrics.read(run.folder)[-1].validation_score is None:
             which = "last"  # no weights were better than others
-    task, flip = task_of(run.network), run.network.recipe.tta == "flip"
-    kept = score(model, dataset, dataset.test, speed, task=task, flip=flip)
+    recipe = run.network.recipe
+    kept = score(model, dataset, dataset.test, speed, task=task_of(run.network), views=recipe.tta)
     return Evaluation(
         run.network.name,
         which,

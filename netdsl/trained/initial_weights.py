@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from inspect import signature
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -15,24 +17,33 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from netdsl.base.printing import printable
 from netdsl.compiler import Style
 from netdsl.diagnostics import nearest
-from netdsl.ir.layer_names import is_within, layers, parameter_layers
+from netdsl.ir.layer_names import is_within, layers, parameter_layers, parameters
+from netdsl.language.recipe import Biases, Group, Norms, Part, Recipe
 from netdsl.network import CompiledNetwork
 from netdsl.runtime import checkpoint_import
+from netdsl.runtime.batches import load
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import Model
+from netdsl.runtime.optim import Rates
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.silence import first_line
 from netdsl.runtime.train_step import Tuning
 from netdsl.runtime.transplant import GROUPS, SHOWN, STATISTICS, Taken, take
+from netdsl.runtime.whitening import whitening as _whitening
+from netdsl.shapes.check_whitening import whitened
 from netdsl.trained.checkpoint_orders import known_orders
 from netdsl.trained.open_run import Which, open_run
 from netdsl.trained.run_settings import RUN_FILE
 
 TORCHVISION = "torchvision:"
+# The number of images that are whitened at a time.
+_WHITENED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +74,26 @@ class _Source(NamedTuple):
     ordered: bool
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    # The names of the classes; empty if they are unknown.
+    classes: tuple[str, ...] = ()
 
 
-def begin(network: CompiledNetwork, model: Model, style: Style, console: Console) -> InitialWeights | None:
+def begin(
+    network: CompiledNetwork, model: Model, style: Style, classes: Sequence[str], console: Console
+) -> InitialWeights | None:
     """Copies the weights that the recipe names, as far as they fit, into a new model, and says which.
 
-    None if it names none. Raises RunError if they can't be read or nothing fits.
+    The layers of the classes begin anew if those of the weights have other names than `classes`. None if the
+    recipe names no weights. Raises RunError if they can't be read or nothing fits.
     """
     source = network.recipe.weights
     if source is None:
         return None
     found = _read(source, console)
     module = network.module()
+    orders = known_orders(found.state) if found.ordered else ()
     try:
-        taken = take(found.state, module, found.ordered, known_orders(found.state) if found.ordered else ())
+        taken = take(found.state, module, found.ordered, orders, _refused(network, found.classes, classes))
     except RunError as error:
         raise RunError(
             f"{source}: {error}", "name weights of a network with layers of the same shapes"
@@ -98,31 +115,97 @@ def begin(network: CompiledNetwork, model: Model, style: Style, console: Console
     return InitialWeights(source, digest.hexdigest(), list(reversed(new)), *normalisation)
 
 
-def tuning(network: CompiledNetwork, initial: InitialWeights | None) -> Tuning:
-    """The tuning of a network by its recipe: which layers are frozen, and at which learning rates.
+def whiten(network: CompiledNetwork, model: Model, data: Dataset, initial: InitialWeights | None) -> None:
+    """Computes the weights of a convolution with the rule `whiten` from the training images, unless they were
+    taken from elsewhere.
+    """
+    whitening = network.typed.network.init.whitening
+    found = whitening and whitened(network.typed.parts, whitening.label)
+    if whitening is None or found is None:
+        return
+    if initial is not None and parameter_layers(network.typed)[0] not in initial.new:
+        return
+    data = data if initial is None else initial.normalised(data)
+    _, conv = found
+    rows = torch.arange(min(whitening.rule.images, len(data.train)))
+    batches = load(data.train, list(rows.split(_WHITENED)), ALONE, data.mean.device, workers=0)
+    images = (data.normalise(data.floats(batch.images)) for batch in batches)
+    weight = _whitening(images, conv.out, conv.kernel, conv.dilation, whitening.rule.eps)
+    model.parameters[0].detach().copy_(weight)
 
-    Raises RunError if the network has no layer of a path in `freeze`.
+
+def _refused(network: CompiledNetwork, learned: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
+    """The weights of the classes, with the reason, if as many others were `learned`; none if these are
+    unknown. Another number of classes has weights of other shapes.
+    """
+    others = [pair for pair in zip(learned, classes, strict=False) if pair[0] != pair[1]]
+    if len(learned) != len(classes) or not others:
+        return {}
+    reason = "other classes: `{}` in the weights, `{}` here".format(*map(printable, others[0]))
+    module = network.module()
+    own, names = module.state_dict(), [name for name, _ in module.named_parameters()]
+    kind = type(module)
+    if "classes" not in signature(kind).parameters:
+        return {name: reason for name in names if _owner(name) == _owner(names[-1])}
+    with torch.device("meta"):
+        wider = kind(classes=len(classes) + 1).state_dict()
+    of_classes = {_owner(name) for name in names if own[name].shape != wider[name].shape}
+    return {name: reason for name in names if _owner(name) in of_classes}
+
+
+def tuning(network: CompiledNetwork, initial: InitialWeights | None) -> Tuning:
+    """The tuning of a network by its recipe: which layers are frozen, and at which rates the others are
+    trained.
+
+    Raises RunError if the network has no layer of a path in `freeze` or `groups`.
     """
     recipe, of_parameter = network.recipe, parameter_layers(network.typed)
-    for path in recipe.freeze:
+    parts = [("groups", group.path) for group in recipe.groups if isinstance(group, Part)]
+    for key, path in (*(("freeze", path) for path in recipe.freeze), *parts):
         if not any(is_within(layer, [path]) for layer in of_parameter):
             known = {
                 name[: len(path.split("."))] for name in (tuple(layer.split(".")) for layer in of_parameter)
             }
             names = sorted({".".join(name) for name in known})
             help = nearest(path, names) or f"use {', '.join(names[:SHOWN])} or another part with weights"
-            raise RunError(f"`freeze`: the network has no weights in `{path}`", help)
+            raise RunError(f"`{key}`: the network has no weights in `{path}`", help)
     new = of_parameter if initial is None else initial.new
-    factors = [
-        0.0 if is_within(layer, recipe.freeze) else 1.0 if layer in new else recipe.lr_factor
-        for layer in of_parameter
-    ]
+    for group in recipe.groups:
+        if not any(_belongs(group, *parameter) for parameter in parameters(network.typed)):
+            kind = type(group).__name__.lower()
+            raise RunError(f"`groups`: the network has no weights of `{kind}`", f"leave `{kind}` out")
+    rates = [_rates(recipe, layer, role, layer in new) for layer, role in parameters(network.typed)]
     fixed = [
         recipe.eval_norms == "all" or (recipe.eval_norms == "frozen" and is_within(layer.name, recipe.freeze))
         for layer in layers(network.typed, in_training=True)
         if layer.kind == "bn" and not layer.shared
     ]
-    return Tuning(factors, fixed)
+    return Tuning(rates, fixed)
+
+
+def _rates(recipe: Recipe, layer: str, role: str, is_new: bool) -> Rates:
+    """The rates of a parameter, by what the recipe says of its layer and of its role."""
+    rates = Rates(1.0 if is_new else recipe.lr_factor)
+    groups: list[Group] = [group for group in recipe.groups if _belongs(group, layer, role)]
+    if is_within(layer, recipe.freeze):
+        groups.append(Group(epochs=0))
+    for group in groups:
+        rates = Rates(
+            rates.lr * group.lr_factor,
+            rates.decay * group.decay_factor,
+            min(rates.epochs, math.inf if group.epochs == "all" else group.epochs),
+        )
+    return rates
+
+
+def _belongs(group: Norms | Biases | Part, layer: str, role: str) -> bool:
+    match group:
+        case Norms():
+            return role in ("scale", "shift")
+        case Biases():
+            return role == "bias"
+        case Part(path=path):
+            return is_within(layer, [path])
 
 
 def _owner(name: str) -> str:
@@ -189,7 +272,7 @@ def _read(source: str, console: Console) -> _Source:
     found = checkpoint_import.read(path)
     with suppress(RunError):  # weights of other programs have no normalisation
         own = Preprocessing.read(path)
-        return _Source(found.state, found.ordered, own.mean, own.deviation)
+        return _Source(found.state, found.ordered, own.mean, own.deviation, own.classes)
     return _Source(found.state, found.ordered)
 
 
@@ -200,7 +283,13 @@ def _of_run(folder: Path, which: Which) -> _Source:
     module = run.network.module()
     for _, target, tensor in _paired(module, run.model(which, torch.device("cpu")), run.style):
         target.copy_(tensor)
-    return _Source(dict(module.state_dict()), True, preprocessing.mean, preprocessing.deviation)
+    return _Source(
+        dict(module.state_dict()),
+        True,
+        preprocessing.mean,
+        preprocessing.deviation,
+        preprocessing.classes,
+    )
 
 
 def _of_torchvision(name: str, console: Console) -> _Source:

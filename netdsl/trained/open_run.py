@@ -41,7 +41,8 @@ Which: TypeAlias = str
 class OpenedRun:
     """A run folder and the network that was trained in it; made by `open_run`.
 
-    `trained_on` is the fingerprint of its data, empty if other data are asked for.
+    `trained_on` is the fingerprint of its data, empty if other data are asked for; `dataset` are its data if
+    they are in memory already.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class OpenedRun:
     settings: Mapping[str, str]
     rules: images.Rules = images.RULES
     trained_on: str = ""
+    dataset: data.Dataset | None = None
 
     @property
     def title(self) -> str:
@@ -94,7 +96,11 @@ class OpenedRun:
         return choose(SpeedRequest(device=device, precision=str(precision)), convolutions(self.network))
 
     def data(self, console: Console) -> data.Dataset:
-        """The data set of the run, on the CPU. Raises RunError if it is not available any more."""
+        """The data set of the run, on the CPU if it has to be read. Raises RunError if it is not available
+        any more.
+        """
+        if self.dataset is not None:
+            return self.dataset
         source = read_data(self.network, console, self.rules)
         found = divide(self.network, source)
         if source.test_split_off and self.trained_on not in ("", found.fingerprint()):

@@ -13,7 +13,6 @@ from netdsl.compiler import Style
 from netdsl.network import CompiledNetwork
 from netdsl.runtime import report
 from netdsl.runtime.console import say
-from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.images import RULES
 from netdsl.runtime.plot import drawn_if_possible
@@ -26,15 +25,6 @@ from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.plan import PLAN, Entry, Plan
 from netdsl.training.results import NetworkResult
 from netdsl.training.train_run import NO_WATCHERS, Watchers, free_folder, resume_run, train_run
-
-
-def require_one_process(processes: Processes, what: str) -> None:
-    """Raises RunError if torchrun started several processes; `what` is the task in words."""
-    if processes.size > 1:
-        raise RunError(
-            f"{what} by one process, not by {processes.size}",
-            "start it without torchrun, which is for single runs",
-        )
 
 
 def run_experiment(

@@ -28,6 +28,7 @@ from netdsl.runtime.metrics import METRICS
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.task import Classification, Task
 from netdsl.runtime.train_step import TrainStep
+from netdsl.trained import initial_weights
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import require_style
@@ -39,6 +40,7 @@ _EPOCHS, _LONGER = 200, 400
 # Settings of the recipe that make overfitting harder are disabled.
 _BARE = {
     "validation": "0",
+    "drop_last": "no",
     "augment": "none",
     "average": "none",
     "schedule": "constant",
@@ -186,6 +188,7 @@ def _attempt(
 ) -> Attempt:
     """Trains new weights until they overfit the images, diverge, or reach the most epochs."""
     model = create_model(network, require_style(style), recipe.seed, speed.device)
+    initial_weights.whiten(network, model, data, None)
     model.to(speed.device, speed.layout)
     train_step = TrainStep(model, recipe, speed, ALONE, task)
     first_loss, before = _gradients(train_step, data)
@@ -224,10 +227,10 @@ def _gradients(train_step: TrainStep, data: Dataset) -> tuple[float, dict[str, f
     x = data.inputs(batch.images, train_step.speed.layout)
     loss = train_step.gradients(x, batch.targets, batch.whole)[0].item() / batch.whole
     names = {tensor.data_ptr(): name for name, tensor in train_step.model.state().items()}
-    shares = {}
+    shares, scale = {}, train_step.optimizer.gradient_scale
     for weight in train_step.model.parameters:
         if weight.grad is not None and weight.dim() in (2, 4):
-            norm = weight.grad.norm().item()
+            norm = weight.grad.norm().item() / scale
             shares[names[weight.data_ptr()]] = norm / max(weight.norm().item(), 1e-12)
         weight.grad = None
     return loss, shares

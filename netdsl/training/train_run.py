@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from netdsl.base.names import numbered
 from netdsl.compiler import Compiled
@@ -21,26 +20,23 @@ from netdsl.runtime import report
 from netdsl.runtime.callback import Beginning, Callback, Callbacks
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say, user_console
-from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.logger_names import LOGGERS
 from netdsl.runtime.loggers import Csv, create_loggers
 from netdsl.runtime.metrics import METRICS, scores_text
-from netdsl.runtime.model import Model
-from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, write_atomic, write_json
 from netdsl.runtime.train import Report, Training, is_complete
-from netdsl.trained import initial_weights
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, require_style
-from netdsl.trained.tasks import task_of
+from netdsl.training.auto_batch import with_largest_batch
 from netdsl.training.dataset_cache import DatasetCache
+from netdsl.training.parts import Parts
 from netdsl.training.record import Record, recipe_record
 
 
@@ -87,19 +83,24 @@ def train_run(
     console = user_console(watchers.quiet or not processes.first)
     callbacks = watchers.created()
     network = CompiledNetwork(compiled)
-    speed = choose(request, convolutions(network), processes.local_rank)
     folder = folder or free_folder(network.name)
     if processes.first:
         _require_new(folder)
     inputs = inputs or DatasetCache()
-    data = inputs.of(network, request, speed, console, processes)
-    fingerprint = data.fingerprint()
-    model = create_model(network, require_style(style), network.recipe.seed, speed.device)
-    initial = initial_weights.begin(network, model, require_style(style), console)
-    record = Record.of(compiled, require_style(style), overrides, fingerprint, inputs.rules, initial)
-    _require_same(processes, record, speed)
+    reasons: tuple[str, ...] = ()
+    if request.largest_batch:
+        processes.require_one("the largest batch is tried")
+        compiled, overrides, reason = with_largest_batch(
+            compiled, overrides, require_style(style), request, console, inputs
+        )
+        network, reasons = CompiledNetwork(compiled), (reason,)
+    parts = Parts.new(network, require_style(style), request, console, processes, inputs)
+    parts = replace(parts, speed=replace(parts.speed, reasons=(*reasons, *parts.speed.reasons)))
+    fingerprint = parts.data.fingerprint()
+    record = Record.of(compiled, parts.style, overrides, fingerprint, inputs.rules, parts.initial)
+    _require_same(processes, record, parts.speed)
     run = Run(folder, record.to_json(), how={"log": watchers.names}, processes=processes)
-    training = _prepared(network, model, record, data, run, request, speed, console)
+    training = parts.training(run, request, console)
     with _locked(folder, processes):
         if processes.first:
             _require_new(folder)
@@ -169,34 +170,13 @@ def resume_run(
         watchers = watchers.resumed(run.how)
         callbacks = watchers.created()
         run.how["log"] = watchers.names
-        training = _prepared(network, model, record, data, run, request, speed, console)
+        parts = Parts(network, record.style, speed, data, model, record.initial)
+        training = parts.training(run, request, console)
         training.restore(found, progress)
         del found  # Its memory.
         if processes.first:
             report.remove(folder)  # That of the shorter run.
         return _trained(training, network, record, callbacks)
-
-
-def _prepared(
-    network: CompiledNetwork,
-    model: Model,
-    record: Record,
-    data: Dataset,
-    run: Run,
-    request: SpeedRequest,
-    speed: Speed,
-    console: Console,
-) -> Training:
-    """The training of a new model. Raises RunError; nothing is written."""
-    images = f"{len(data.train):,} training, {len(data.validation):,} validation images"
-    size = f"{network.parameters_count:,} parameters"
-    say(console, f"{network.name} ({record.style}): {size}; {images}")
-    if record.initial is not None:
-        data = record.initial.normalised(data)
-    run.texts = Preprocessing.of(data).metadata()
-    tuning = initial_weights.tuning(network, record.initial)
-    task = task_of(network, data.train.labels)
-    return Training(model, data, network.recipe, run, speed, console, request, task, tuning)
 
 
 def _trained(
@@ -211,7 +191,10 @@ def _trained(
         closing(watching),
         failures_located(network, record.style, run.folder if run.writes else None),
     ):
-        watching.begin(Beginning(run.folder, network.name, record.id, record.recipe, tuple(run.rows)))
+        data, device = training.data, training.speed.device.type
+        watching.begin(
+            Beginning(run.folder, network.name, record.id, record.recipe, tuple(run.rows), data, device)
+        )
         done = training.train(watching.epoch)
         if run.writes:
             report.write(run.folder, done)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from netdsl.compiler import Compiled, compile_network
@@ -231,16 +231,14 @@ class _Tuning:
 
     def run(self, trials: int) -> Tuned:
         refused = 0
-        self._take_over()
-        while self._trained() < trials and refused < _MOST_REFUSED:
-            trial = self._study.ask(self._distributions)
-            if self._refused(trial):
-                refused += 1
-                if self._search.sampler == "grid" and self._exhausted():
-                    break
-                continue
-            refused = 0
-            self._train(trial)
+        while refused < _MOST_REFUSED and (claimed := self._claimed(trials)):
+            trial, lock = claimed
+            with lock:
+                if self._refused(trial):
+                    refused += 1
+                else:
+                    refused = 0
+                    self._train(trial)
             if self._search.sampler == "grid" and self._exhausted():
                 break
         found = self._tuned()
@@ -251,6 +249,28 @@ class _Tuning:
             )
         self._write(found)
         return found
+
+    def _claimed(self, trials: int) -> tuple[Trial, AbstractContextManager[object]] | None:
+        """The next trial, with a lock that ends with this process; None if there are enough.
+
+        It is one of a process that was killed, so that nobody holds its lock, or a new one. Processes claim
+        one after the other.
+        """
+        from optuna.trial import Trial, TrialState
+
+        with _opened(self._folder):
+            for frozen in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+                with suppress(Timeout):
+                    lock = self._lock(frozen.number)
+                    return Trial(self._study, frozen._trial_id), lock
+            if self._trained() >= trials:
+                return None
+            trial = self._study.ask(self._distributions)
+            return trial, self._lock(trial.number)
+
+    def _lock(self, number: int) -> AbstractContextManager[object]:
+        """Locks a trial for this process. Raises Timeout if another one has it."""
+        return FileLock(self._folder / f".trial-{number:04}.lock").acquire(timeout=0)
 
     def _exhausted(self) -> bool:
         from optuna.samplers import GridSampler
@@ -331,16 +351,6 @@ class _Tuning:
         size = f"{trial.user_attrs['parameters']:,} parameters"
         say(self._console, f"  validation {METRICS[done.metric]} {done.validation_score:.2%}, {size}")
 
-    def _take_over(self) -> None:
-        """Continues the trials of processes that were killed: nobody holds the lock of their run."""
-        from optuna.trial import Trial, TrialState
-
-        for frozen in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            run = self._run(frozen.number)
-            if _is_held(run):
-                continue
-            self._train(Trial(self._study, frozen._trial_id))
-
     def _tuned(self) -> Tuned:
         from optuna.trial import TrialState
 
@@ -383,16 +393,6 @@ class _Reporting(Callback):
             self._trial.report(row.validation_score, int(row.epoch))
         if self._trial.should_prune():
             raise TrialPruned
-
-
-def _is_held(run: Path) -> bool:
-    from netdsl.runtime.run_files import locked
-
-    try:
-        with locked(run):
-            return False
-    except RunError:
-        return True
 
 
 def _candidate(trial: FrozenTrial) -> Candidate:

@@ -94,3 +94,29 @@ def test_progress_is_one_line(outputs: list[list[Any]]) -> None:
 def test_a_run_shows_its_curves(outputs: list[list[Any]]) -> None:
     shown = html(outputs[6])
     assert "data:image/png;base64" in shown and "runs/made" in shown
+
+
+class Shell:
+    """The parts of IPython's shell that a cell uses."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = {}
+        self.next = ""
+
+    def push(self, names: dict[str, Any]) -> None:
+        self.names |= names
+
+    def set_next_input(self, text: str, replace: bool) -> None:
+        assert replace
+        self.next = text
+
+
+def test_fixes_are_applied_to_the_cell() -> None:
+    pytest.importorskip("IPython", reason='needs the extra: pip install "netdsl[dev]"')
+    from netdsl.api.notebook import _Cells
+
+    shell, wrong = Shell(), WRONG.partition("\n")[2]
+    checked = _Cells(shell).net("--fix", wrong)
+    fixed = wrong.replace("flaten", "flatten")
+    assert checked.ok and shell.next == f"%%net\n{fixed}"
+    assert shell.names["wrong"].parameters_count == 650

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import netdsl
 from netdsl.syntax.net_files import shipped
 from tests.browser.axe import violations
 from tests.support.programs import started
@@ -151,3 +152,28 @@ def test_a_served_file_is_shown_again_on_each_save(page: Any, tmp_path: Path) ->
         page.wait_for_selector("#shown table")
         process.kill()
         page.wait_for_selector("#status:has-text('has ended')")
+
+
+def test_a_picture_shows_facts_beside_its_boxes_and_zooms(page: Any, tmp_path: Path) -> None:
+    file = tmp_path / "picture.html"
+    netdsl.load("scenes_fcos").graph().save(file)
+    page.set_content(file.read_text(encoding="utf-8"))
+    box = page.locator(".told").nth(1)
+    box.hover()
+    shape, facts = box.bounding_box(), page.locator("#facts").bounding_box()
+    assert "parameters" in page.inner_text("#facts")
+    assert facts["x"] >= shape["x"] + shape["width"]
+
+    before = page.evaluate("document.querySelector('svg').viewBox.baseVal.width")
+    page.mouse.wheel(0, -300)
+    assert page.evaluate("document.querySelector('svg').viewBox.baseVal.width") == before  # it scrolls
+    box.hover()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
+    page.wait_for_function(
+        "before => document.querySelector('svg').viewBox.baseVal.width < before", arg=before
+    )
+    assert page.locator("#facts").is_hidden()
+    page.dblclick("svg", position={"x": 5, "y": 5})
+    assert page.evaluate("document.querySelector('svg').viewBox.baseVal.width") == before

@@ -39,25 +39,27 @@ def test_a_file_defines_what_it_is_called(name: str) -> None:
 
 
 def test_carried_with_what_they_use_functions_first() -> None:
-    found = carried("y = LayerScale(3)(DropPath(0.5)(Slice(1)(x))).scale")
+    found = carried("y = LayerScale(3)(DropPath(0.5)(Slice(1)(x))).scale").definitions
     starts = [text.split("(")[0] for text in found]
     assert starts == ["def drop_path", "class DropPath", "class LayerScale", "class Slice"]
     assert not any("import" in text for text in found)
 
 
 def test_attention_has_what_its_calls_need() -> None:
-    found = carried("x = Attention(64, 4)(x)")
+    found = carried("x = Attention(64, 4)(x)").definitions
     assert len(found) == 1 and "window" not in found[0] and "mask" not in found[0]
-    starts = [text.split("(")[0] for text in carried("x = RelativeAttention(64, 4, window=7)(x)")]
+    starts = [text.split("(")[0] for text in carried("x = RelativeAttention(64, 4, window=7)(x)").definitions]
     assert starts == [
         "def join_windows",
         "def relative_index",
         "def split_windows",
         "class RelativeAttention",
     ]
-    shifted = carried("x = RelativeAttention(64, 4, window=7, shift=3)(x)")
+    shifted = carried("x = RelativeAttention(64, 4, window=7, shift=3)(x)").definitions
     assert [text.split("(")[0] for text in shifted][2] == "def shift_mask"
-    assert "grid" not in "".join(shifted) and "grid" in "".join(carried("window_attention(x, grid=True)"))
+    assert "grid" not in "".join(shifted) and "grid" in "".join(
+        carried("window_attention(x, grid=True)").definitions
+    )
 
 
 def seeded(function: nn.Module) -> Tensor:

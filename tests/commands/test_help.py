@@ -73,7 +73,7 @@ def test_commands_are_in_four_groups() -> None:
         "Look inside a trained network:",
         "Tools:",
     ]
-    assert len(main.commands) == 31
+    assert len(main.commands) == 32
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)

@@ -25,6 +25,7 @@ from netdsl.inspect.features import NothingToSee, telling_maps
 from netdsl.inspect.mistakes import Answers
 from netdsl.inspect.projections import require_tsne
 from netdsl.inspect.sheets import charts
+from netdsl.language.recipe import FlipView, TranslateView, View
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import Model
@@ -333,17 +334,17 @@ def test_names_stay_near_their_points(figures: list[Figure]) -> None:
 # Confusion and mistakes
 
 
-@pytest.mark.parametrize("flip", [False, True])
-def test_confusion_counts_what_eval_counts(flip: bool) -> None:
+@pytest.mark.parametrize("views", [(), (FlipView(), TranslateView())])
+def test_confusion_counts_what_eval_counts(views: tuple[View, ...]) -> None:
     model, data = tiny(), dataset()
     module = nn.Sequential(Normalised(data.mean, data.deviation), model.module())
     parts = list(torch.arange(30).split(7))
     images = data.floats(pixels(data.test))
-    found = inspect.answers(module, [(images[rows], data.test.labels[rows]) for rows in parts], flip)
+    found = inspect.answers(module, [(images[rows], data.test.labels[rows]) for rows in parts], views)
     counts = inspect.confusion(found)
     assert counts.dtype == torch.int64 and counts.sum() == 30
     assert counts.sum(1).tolist() == data.test.labels.bincount().tolist()
-    scores = evaluate(model, data, data.test, FP32, flip=flip)
+    scores = evaluate(model, data, data.test, FP32, views=views)
     assert counts.trace().item() / 30 == scores["accuracy"]
     assert not found.logits.requires_grad and module.training
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
 
-from netdsl.language.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
+from netdsl.language.recipe import Crop, CutMix, Ema, Flip, Jitter, MixUp, Muon, Recipe, Sgd
 from netdsl.runtime import distributed
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset
@@ -30,7 +30,7 @@ from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.train import Report, Training
-from netdsl.runtime.train_step import TrainStep
+from netdsl.runtime.train_step import TrainStep, Tuning
 from tests.support.processes import Pair, pair
 
 # 97 images: six batches of 16, the last one with an image more. Two processes share it as 9 and 8.
@@ -109,6 +109,7 @@ def trained(
     batch_norm: str = "local",
     data: Dataset | None = None,
     resumed: bool = False,
+    tuning: Tuning | None = None,
 ) -> Outcome:
     model = network(model) if isinstance(model, str) else model
     run = Run(folder, processes=processes)
@@ -117,7 +118,8 @@ def trained(
         run, progress = Run.resumed(folder, found, processes)
     request = SpeedRequest(compile="off", batch_norm=batch_norm)
     console = Console(file=io.StringIO())
-    training = Training(model, data or dataset(), recipe, run, speed(), console, request)
+    data = data or dataset()
+    training = Training(model, data, recipe, run, speed(), console, request, None, tuning)
     if resumed:
         training.restore(found, progress)
     report = training.train()
@@ -134,6 +136,8 @@ def speed() -> Speed:
         ("plain", "local", RECIPE),
         ("plain", "local", replace(RECIPE, accumulate=3, optimizer=Muon(lr=0.02))),
         ("functional", "local", replace(RECIPE, accumulate=3)),
+        ("plain", "local", replace(RECIPE, augment=(MixUp(1.0), CutMix()))),
+        ("plain", "local", replace(RECIPE, sampling="balanced", augment=(Jitter(), MixUp()))),
         ("norms", "sync", RECIPE),
         ("norms", "sync", replace(RECIPE, accumulate=3, average=Ema(0.9), batch=15)),
     ],
@@ -152,6 +156,19 @@ def test_two_processes_come_to_the_result_of_one(
         assert row.validation_loss == pytest.approx(expected.validation_loss, rel=1e-4)
     assert first.report.test_score == alone.report.test_score
     assert first.report.test["loss"] == pytest.approx(second.report.test["loss"], rel=1e-6)
+
+
+def test_two_processes_tune_what_one_does(both: Pair, tmp_path: Path) -> None:
+    """A frozen convolution with its norm, a slow hidden layer, and a new head."""
+    tuning = Tuning((0, 0, 0, 0, 0.1, 0.1, 1, 1), (True, False))
+    options = (replace(RECIPE, augment=(MixUp(),)), "sync", None, False, tuning)
+    alone = trained(ALONE, tmp_path / "alone", "norms", *options)
+    first, second = both(trained, tmp_path / "both", "norms", *options)
+    before = network("norms").state()
+    for name, tensor in alone.weights.items():
+        torch.testing.assert_close(first.weights[name], tensor, rtol=1e-3, atol=1e-5)
+        assert torch.equal(first.weights[name], second.weights[name])
+        assert torch.equal(tensor, before[name]) == name.startswith(("conv", "norm")), name
 
 
 @pytest.mark.parametrize("kind", ["norms", "functional norms"])

@@ -25,7 +25,7 @@ from netdsl.language.recipe import (
 )
 from netdsl.runtime import checkpoint, losses, metrics
 from netdsl.runtime.distributed import ALONE
-from netdsl.runtime.loop import _order
+from netdsl.runtime.loop import order_of
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.optim import build, learning_rate
 from netdsl.runtime.run_files import Run, kept_epochs
@@ -148,11 +148,11 @@ def test_a_balanced_epoch_has_all_classes_alike() -> None:
     rare = data.train[torch.cat((torch.arange(0, 400, 2), torch.tensor([1, 3, 5])))]
     data = replace(data, train=rare)
     recipe = Recipe(sampling="balanced")
-    first, again, second = (_order(data, recipe, epoch) for epoch in (0, 0, 1))
+    first, again, second = (order_of(data, recipe, epoch) for epoch in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, second)
     counts = rare.labels[first].bincount()
     assert len(first) == 203 and 70 < counts[1] < 133
-    assert sorted(_order(data, Recipe(), 0).tolist()) == list(range(203))
+    assert sorted(order_of(data, Recipe(), 0).tolist()) == list(range(203))
 
 
 def test_top_5_of_more_than_ten_classes() -> None:

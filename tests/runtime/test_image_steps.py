@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as tv
 
 from netdsl.language.recipe import (
@@ -16,12 +16,14 @@ from netdsl.language.recipe import (
     Flip,
     Jitter,
     MixUp,
+    RandAugment,
     Recipe,
     ResizeCrop,
     Rotate,
 )
-from netdsl.runtime import augment, image_steps
+from netdsl.runtime import augment, image_steps, rand_augment
 from netdsl.runtime.augment import Draws
+from netdsl.runtime.distributed import Processes
 from netdsl.runtime.task import classification
 
 IMAGES = torch.rand(24, 3, 10, 12, generator=torch.Generator().manual_seed(0))
@@ -66,9 +68,11 @@ def test_jittered_colours() -> None:
     assert (factors[:, 2] == 1).all() and factors[:, 0].min() >= 0.6 and factors[:, 1].min() < 0.5
     factors[:, 2] = torch.linspace(0, 2, 24)
     found = image_steps.jitter(IMAGES, factors)
-    for image, (brightness, contrast, saturation), own in zip(IMAGES, factors.tolist(), found, strict=True):
+    rows = factors[:, :3].tolist()
+    for image, (brightness, contrast, saturation), own in zip(IMAGES, rows, found, strict=True):
         expected = tv.adjust_contrast(tv.adjust_brightness(image, brightness), contrast)
         torch.testing.assert_close(own, tv.adjust_saturation(expected, saturation), rtol=0, atol=1e-5)
+    assert (factors[:, 3] == 0).all()
     gray = IMAGES[:, :1]
     torch.testing.assert_close(
         image_steps.jitter(gray, torch.tensor([[1.0, 0.5, 0.3]] * 24))[0], tv.adjust_contrast(gray[0], 0.5)
@@ -108,10 +112,81 @@ def test_cutmix_is_that_of_torchvision() -> None:
         assert targets[i, :2].tolist() == [LABELS[i], LABELS[i - 1]]
 
 
+def test_hues_are_turned() -> None:
+    turns = drawn(Jitter(0, 0, 0, hue=0.3), 400)[:, 3]
+    assert -0.3 <= turns.min() < -0.25 and 0.25 < turns.max() <= 0.3
+    images = IMAGES.clone()
+    images[0], images[1, 1], images[2, 2] = 0.5, images[1, 0], images[2, 0]  # gray, and two equal channels
+    found = image_steps.turn_hue(images, turns[:24])
+    for image, turn, own in zip(images, turns.tolist(), found, strict=False):
+        torch.testing.assert_close(own, tv.adjust_hue(image, turn), rtol=0, atol=1e-5)
+    assert torch.equal(image_steps.turn_hue(images[:, :1], turns[:24]), images[:, :1])
+    step = Jitter(0, 0, 0, hue=0.5)
+    changed, _ = augment.apply(IMAGES, LABELS, (step,), Draws((drawn(step),)), MEAN)
+    assert (changed - IMAGES).abs().max() > 0.1
+
+
+def expected(name: str, image: Tensor, sign: int, magnitude: int) -> Tensor:
+    """An operation of torchvision's RandAugment, by its own code."""
+    reference = v2.RandAugment(interpolation=InterpolationMode.BILINEAR)
+    own = "".join(word.capitalize() for word in name.split("_"))
+    own = "AutoContrast" if name == "autocontrast" else own
+    strengths, signed = reference._AUGMENTATION_SPACE[own]
+    all_of_them = strengths(31, *image.shape[1:])
+    strength = 0.0 if all_of_them is None else float(all_of_them[magnitude]) * (sign if signed else 1)
+    found: Tensor = reference._apply_image_or_video_transform(
+        image, own, strength, reference.interpolation, reference._fill
+    )
+    return found
+
+
+@pytest.mark.parametrize("magnitude", [0, 9, 30])
+@pytest.mark.parametrize("name", rand_augment.OPERATIONS)
+def test_operations_of_rand_augment_are_torchvisions(name: str, magnitude: int) -> None:
+    kinds = torch.full((24,), rand_augment.OPERATIONS.index(name))
+    signs = torch.tensor([-1, 1] * 12)
+    draws = torch.stack((kinds, signs), 1)[:, :, None]
+    images = IMAGES * 0.7
+    found = rand_augment.apply(images, RandAugment(1, magnitude), draws, BLACK)
+    for image, sign, own in zip(images, signs.tolist(), found, strict=True):
+        torch.testing.assert_close(own, expected(name, image, sign, magnitude), rtol=0, atol=1e-5)
+
+
+def test_rand_augment_draws_operations_for_each_image() -> None:
+    step = RandAugment(3, 20)
+    draws = drawn(step, 700)
+    assert draws.shape == (700, 2, 3)
+    assert draws[:, 0].flatten().bincount().min() > 100 and draws[:, 1].unique().tolist() == [-1, 1]
+    mixed = rand_augment.apply(IMAGES, step, draws[:24], MEAN)
+    alone = torch.cat(
+        [rand_augment.apply(IMAGES[i : i + 1], step, draws[i : i + 1], MEAN) for i in range(24)]
+    )
+    torch.testing.assert_close(mixed, alone)
+    gray = rand_augment.apply(IMAGES[:, :1], step, draws[:24], MEAN[:1])
+    assert gray.shape == (24, 1, 10, 12) and gray.min() >= 0 and gray.max() <= 1
+
+
 def test_an_image_has_one_of_mixup_and_cutmix() -> None:
     mixed, cut = augment.draw((MixUp(1.0), CutMix()), 200, (10, 12), 0, 0).steps
     alone = (mixed[:, 0] == 1) ^ (cut[:, 0] == 1)
     assert alone.all() and 70 < (cut[:, 0] == 1).sum() < 130
+
+
+@pytest.mark.parametrize("whole", [1, 2, 7, 16, 33, 100])
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 8])
+def test_processes_mix_the_pairs_of_one(whole: int, processes: int) -> None:
+    rows = torch.arange(whole)
+    distance = image_steps.partner_distance(whole, 1)
+    alone = image_steps.partners(rows, distance)
+    assert alone.unique().tolist() == rows.tolist()
+    if whole >= 4:
+        assert distance <= whole / 4 < 2 * distance and not (alone == rows).any()
+    for rank in range(min(processes, whole)):
+        own = Processes(rank, processes).share(rows)
+        found = image_steps.partners(own, image_steps.partner_distance(whole, processes))
+        assert set(found.tolist()) == set(own.tolist())
+        if distance % processes == 0:
+            assert found.tolist() == alone[own].tolist()
 
 
 def test_vertical_flips() -> None:
@@ -121,7 +196,9 @@ def test_vertical_flips() -> None:
         assert torch.equal(own, tv.vertical_flip(image) if mirrored else image)
 
 
-STEPS: tuple[Augmentation, ...] = (Rotate(), ResizeCrop(), Erase(), Jitter(), MixUp(), CutMix())
+STEPS: tuple[Augmentation, ...] = (
+    Rotate(), ResizeCrop(), Erase(), Jitter(hue=0.1), RandAugment(), MixUp(), CutMix()
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)

@@ -40,6 +40,7 @@ RECIPES = {
     "adam": replace(PLAIN, optimizer=recipe.Adam(lr=0.1)),
     "adamw": replace(PLAIN, optimizer=recipe.AdamW(lr=0.1)),
     "muon": replace(PLAIN, optimizer=recipe.Muon(lr=0.1), clip=1.0),
+    "colours": replace(PLAIN, augment=(recipe.Jitter(hue=0.1), recipe.RandAugment())),
     "mixed": replace(PLAIN, augment=(recipe.MixUp(), recipe.CutMix()), loss=recipe.Binary()),
     "distorted": replace(
         PLAIN,

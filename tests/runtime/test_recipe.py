@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
 
-from netdsl.language.recipe import Crop, Ema, Flip, Lookahead, Muon, NoAverage, Recipe, Sgd
+from netdsl.language.recipe import Crop, Ema, Flip, FlipView, Lookahead, Muon, NoAverage, Recipe, Sgd
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
@@ -80,8 +80,8 @@ def test_what_is_saved_and_tested_is_the_average(tmp_path: Path, console: Consol
 
 def test_flips_at_test_time(tmp_path: Path, console: Console) -> None:
     model, data = tiny(), dataset()
-    report = train(model, data, replace(RECIPE, tta="flip"), Run(tmp_path), FP32, console)
-    assert report.test["loss"] == evaluate(model, data, data.test, FP32, flip=True)["loss"]
+    report = train(model, data, replace(RECIPE, tta=(FlipView(),)), Run(tmp_path), FP32, console)
+    assert report.test["loss"] == evaluate(model, data, data.test, FP32, views=[FlipView()])["loss"]
     assert report.test["loss"] != evaluate(model, data, data.test, FP32)["loss"]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -250,6 +251,18 @@ def test_nohup_is_respected(tmp_path: Path, console: Console) -> None:
         train(signalled_at(9, signal.SIGHUP), dataset(), RECIPE, Run(tmp_path), FP32, console)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_row_fits_into_a_terminal(tmp_path: Path, width: int) -> None:
+    terminal = Console(file=io.StringIO(), width=width, force_terminal=True)
+    train(tiny(), dataset(), RECIPE, Run(tmp_path), FP32, terminal)
+    lines = [line for part in said(terminal).split("\n") for line in part.split("\r")]
+    rows = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in lines]
+    table = [row for row in rows if re.match(r" *(epoch|\d+/\d+) ", row) and "loss 0" not in row]
+    assert len(table) >= 1 + RECIPE.epochs
+    assert all(len(row) <= width and "accuracy" in table[0] for row in table), table
+    assert ("images/s" in table[0]) == (width == 80)
 
 
 def test_the_bar_of_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

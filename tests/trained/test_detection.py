@@ -191,7 +191,7 @@ def test_the_score_of_a_box_is_explained(text: str, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     Path("tiny.net").write_text(text)
     assert netdsl("train", "tiny.net", "--run", "run", "--epochs", 1, "--compile", "off").exit_code == 0
-    inspected = InspectedRun.open(Path("run"), "best", "cpu", detectors=True)
+    inspected = InspectedRun.open(Path("run"), "best", "cpu", places=True)
     assert inspected.boxes is not None
     image = torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0))
     found = inspected.boxes.found(image)

@@ -74,10 +74,12 @@ def trained(folder: str, style: str = "module", **recipe: str) -> dict[str, torc
     return checkpoint.load(Path(folder) / "last.safetensors")
 
 
-def begun(net: CompiledNetwork, style: Any = "module") -> tuple[InitialWeights, nn.Module, str]:
+def begun(
+    net: CompiledNetwork, style: Any = "module", names: str = "0123456789"
+) -> tuple[InitialWeights, nn.Module, str]:
     console = Console(file=io.StringIO(), width=200)
     model = create_model(net, style, 0, CPU)
-    initial = begin(net, model, style, console)
+    initial = begin(net, model, style, tuple(names), console)
     assert initial is not None
     return initial, model.module().eval(), said(console)
 
@@ -104,6 +106,21 @@ def test_other_classes_begin_a_new_head() -> None:
         assert torch.equal(tensor, expected[name]), name
     saved = Preprocessing.read(Path("run/best.safetensors"))
     assert (tuple(initial.mean), tuple(initial.deviation)) == (saved.mean, saved.deviation)
+
+
+@pytest.mark.parametrize("net", [NET, NET.replace("linear(classes)", "linear(10)")])
+def test_as_many_classes_of_other_names_begin_a_new_head(net: str) -> None:
+    before = trained("run")
+    Path("small.net").write_text(net.format(classes=10, width=8))
+    compiled = CompiledNetwork(compiled_network("small.net", {}, {"weights": '"run"'}))
+    initial, module, text = begun(compiled, names="01234567xy")
+    assert initial.new == ["head.fc"]
+    assert "15 of 16 layers" in text
+    assert "new: head.fc (other classes: `8` in the weights, `x` here)" in text
+    fresh = create_model(compiled, "module", 0, CPU).state()
+    for name, tensor in module.state_dict().items():
+        expected = fresh if name.startswith("fc") or name.endswith("tracked") else before
+        assert torch.equal(tensor, expected[name]), name
 
 
 def test_another_width_is_said_by_part() -> None:

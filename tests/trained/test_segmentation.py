@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 import netdsl as api
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.detection.scenes import Scenes
 from tests.support.commands import netdsl
@@ -69,6 +72,17 @@ def test_trained_evaluated_resumed_and_drawn(tmp_path: Path, monkeypatch: pytest
     assert "without" not in page.output
     with Image.open("classes.png") as picture:
         assert picture.size[0] / picture.size[1] == pytest.approx(96 / 144, rel=0.01)
+    maps = ("saliency", "whole", "scene.png", "-o", "maps.png", "--format", "json")
+    (at_all,) = json.loads(netdsl(*maps, "--class", "background").stdout)
+    images = torch.from_numpy(np.array(Image.open("scene.png").resize((48, 48), Image.Resampling.BILINEAR)))
+    model = InspectedRun.open(Path("whole"), "best", "cpu", places=True)
+    outputs = model.model.outputs(images.permute(2, 0, 1)[None] / 255)[0]
+    shares = F.interpolate(outputs, (48, 48), mode="bilinear").softmax(1)[0]
+    assert at_all["explained"]["probability"] == pytest.approx(shares[0].mean().item(), rel=1e-4)
+    (at_one,) = json.loads(netdsl(*maps, "--position", "40,3").stdout)
+    assert at_one["explained"]["probability"] == pytest.approx(shares[:, 40, 3].max().item(), rel=1e-4)
+    assert "write `40,25`" in netdsl(*maps, "--position", "40").stderr
+    assert "the pixel 48,0 is outside" in netdsl(*maps, "--position", "48,0").stderr
     refused = netdsl("features", "whole", "-o", "f")
     assert refused.exit_code == 1 and "with a class for each pixel" in refused.output
 

@@ -21,7 +21,6 @@ from netdsl.runtime import checkpoint, digits, loop, metrics, report, train
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Source
-from netdsl.training.experiment import require_one_process
 from netdsl.training.results import Spread
 from tests.support.commands import netdsl
 
@@ -193,7 +192,7 @@ def test_used_files_are_in_the_plan() -> None:
 
 def test_several_processes_are_refused() -> None:
     with pytest.raises(RunError, match="an experiment is trained by one process, not by 2"):
-        require_one_process(Processes(0, 2), "an experiment is trained")
+        Processes(0, 2).require_one("an experiment is trained")
 
 
 def test_experiments_are_not_mixed() -> None:

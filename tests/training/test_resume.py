@@ -170,6 +170,28 @@ def stopped(net: Path, run: Path, monkeypatch: pytest.MonkeyPatch, epoch: int = 
 
 
 @pytest.mark.usefixtures("cache")
+def test_a_recipe_of_parts_and_groups_is_resumed(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whitening, whole batches, a part of an epoch, groups with an end, and a share that changes."""
+    text = NETWORK.replace("conv(4, 3)", "first: conv(4, 3)")
+    net.write_text(text + "init { first whiten(images=100) }\n")
+    recipe = {
+        "epochs": "2.4",
+        "drop_last": "yes",
+        "schedule": "onecycle(warmup=0.5, start=0.2, end=0.1)",
+        "average": "lookahead(every=3, alpha=0.3, power=2, statistics=yes)",
+        "groups": 'norms(lr_factor=4, decay_factor=0.25), part("head", epochs=2), biases(epochs=1)',
+        "tta": "translate",
+    }
+    begin(net, tmp_path / "whole", **recipe)
+    stopped(net, tmp_path / "run", monkeypatch, **recipe)
+    resume_run(tmp_path / "run", {}, SpeedRequest())
+    assert_same(tmp_path / "whole", tmp_path / "run")
+    assert len(outcome(tmp_path / "run")[1]) == 3
+
+
+@pytest.mark.usefixtures("cache")
 def test_what_a_resumed_run_may_change(
     net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -466,7 +488,9 @@ EXACT: dict[str, dict[str, str]] = {
         "patience": "5",
     },
     "balanced classes": {"sampling": "balanced", "loss": "focal(weights=balanced)"},
-    "mixed images": {"augment": "rotate, resize_crop(low=0.5), erase, jitter, mixup, cutmix"},
+    "mixed images": {
+        "augment": "rotate, resize_crop(low=0.5), erase, jitter(hue=0.2), rand_augment, mixup, cutmix"
+    },
     "fine-tuning": {"weights": '"first"', "freeze": "stem", "lr_factor": "0.1"},
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from netdsl.training import tune
 from netdsl.training.search_space import Choice, NoDomain, Range, domain
 from netdsl.training.tune import pareto
 from tests.support.commands import netdsl as command
+from tests.support.programs import LONGEST, started, wait_until
 
 optuna = pytest.importorskip("optuna", reason='needs the extra: pip install "netdsl[tune]"')
 
@@ -105,6 +109,46 @@ def test_a_killed_search_goes_on(file: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "2 trained, 0 pruned, 0 failed" in result.output
     assert command("tune", "--resume", "search", "--trials", 2).output.splitlines()[-4:]
     assert len(list(Path("search").glob("trial-*"))) == 2
+
+
+def test_two_processes_share_a_search_and_one_is_killed(file: Path) -> None:
+    options = ("--trials", "4", *SPACE, "--epochs", "3", "--run", "search", "--device", "cpu")
+    line = [sys.executable, "-m", "netdsl", "tune", str(file), *options, "--compile", "off"]
+    one_thread = {"OMP_NUM_THREADS": "1"}
+    with (
+        started(line, one_thread, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as survivor,
+        started(line, one_thread, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as killed,
+    ):
+        # Both have begun; from here on one of them works alone.
+        wait_until(lambda: len(list(Path("search").glob("trial-*/checkpoint.safetensors"))) >= 2)
+        killed.kill()
+        output, _ = survivor.communicate(timeout=LONGEST)
+    assert survivor.returncode == 0, output
+    study = optuna.load_study(study_name="netdsl", storage="sqlite:///search/study.db")
+    trained = [trial for trial in study.trials if "refused" not in trial.user_attrs]
+    assert [trial.state.name for trial in trained] == ["COMPLETE"] * 4
+    assert "4 trained, 0 pruned, 0 failed" in output
+    assert len({str(trial.params) for trial in trained}) == 4
+    reports = [path.parent.name for path in Path("search").glob("trial-*/report.json")]
+    assert sorted(reports) == [f"trial-{trial.number:04}" for trial in trained]
+    assert netdsl.load("search/best.net").parameters_count < 4000
+
+
+def test_processes_claim_different_trials(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial that was claimed, and whose training has not yet begun, is not taken from its process."""
+    claimed: list[int] = []
+    refused = tune._Tuning._refused
+
+    def asked(self: tune._Tuning, trial: Any) -> bool:
+        claimed.append(trial.number)
+        if len(claimed) == 1:  # Another process, while this one compiles its candidate.
+            tune.resume(Path("search"), 2)
+        return refused(self, trial)
+
+    monkeypatch.setattr(tune._Tuning, "_refused", asked)
+    space = ("--set", "width=2..4")
+    assert command("tune", file, "--trials", 2, *space, "--run", "search").exit_code == 0
+    assert claimed == [0, 1]
 
 
 def test_a_grid_ends_by_itself(file: Path) -> None:

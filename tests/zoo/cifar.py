@@ -262,3 +262,29 @@ def placements(letter: str, depth: int) -> nn.Module:
             features.append(Placement(letter, channels, 16 << stage, 2 if stage > 0 and i == 0 else 1))
             channels = 16 << stage
     return Classifier([*features, nn.BatchNorm2d(channels), nn.ReLU()], channels)
+
+
+def airbench94(width: int) -> nn.Module:
+    """Jordan 2024 (arXiv 2404.00498), section 3.1: a 2x2 convolution of 24 filters, three groups of two
+    convolutions, of which the first is pooled, a pool of 3, a linear layer, and a factor of 1/9.
+    """
+    layers: list[nn.Module] = [nn.Conv2d(3, 24, 2), nn.GELU()]
+    channels = 24
+    for outputs in (width, 4 * width, 4 * width):
+        for inputs, pool in ((channels, [nn.MaxPool2d(2)]), (outputs, [])):
+            convolution = nn.Conv2d(inputs, outputs, 3, padding="same", bias=False)
+            norm = nn.BatchNorm2d(outputs, eps=1e-12, momentum=1 - 0.6)
+            layers += [convolution, *pool, norm, nn.GELU()]
+        channels = outputs
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):  # partial identity, section 3.3
+            kernel = layer.weight.detach()
+            for i in range(min(kernel.shape[:2])):
+                kernel[i] = 0
+                kernel[i, i, kernel.shape[2] // 2, kernel.shape[3] // 2] = 1
+    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(channels, 10, bias=False), Times())
+
+
+class Times(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x / 9

@@ -91,6 +91,7 @@ def compare(
     response = float((expected[0] - expected[1]).abs().max())
     evaluation = difference(actual, expected)
     theirs.train(), ours.train()
+    ours.requires_grad_(True)  # frozen weights too
     expected, actual = outputs(theirs, x), outputs(ours, x)
     weights = torch.randn_like(expected)
     wanted, found = (

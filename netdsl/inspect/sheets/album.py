@@ -51,9 +51,9 @@ class Album:
     @cached_property
     def answers(self) -> Answers:
         """The network's answers for all test images, as in `netdsl eval`."""
-        flip = self._run.network.recipe.tta == "flip"
+        views = self._run.network.recipe.tta
         with self._speed.autocast():
-            return answers(self._model, self._batches(self._test, "evaluating"), flip)
+            return answers(self._model, self._batches(self._test, "evaluating"), views)
 
     @cached_property
     def confusion(self) -> Tensor:

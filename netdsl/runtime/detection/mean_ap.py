@@ -101,7 +101,7 @@ def _annotations(boxes: Sequence[Tensor] | Tensor) -> list[dict[str, Any]]:
 
 def _rows(image: int, found: Detections) -> NDArray[np.float64]:
     """Detections as (n, 7): image, left, top, width, height, score and class."""
-    corners = found.boxes.double().cpu()
+    corners = found.boxes.cpu().double()
     columns = (
         torch.full((len(corners), 1), float(image)),
         corners[:, :2],

@@ -13,7 +13,7 @@ from netdsl.runtime.detection.boxes import SURE, Detections, keep_best, without_
 from netdsl.runtime.detection.mean_ap import Precisions, average_precision, confusion
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
-from netdsl.runtime.task import Details, Scoring
+from netdsl.runtime.task import Details, Scoring, sum_type
 
 
 class Head(Protocol):
@@ -82,7 +82,7 @@ class _Boxes:
 
     def __init__(self, task: Detection, device: torch.device) -> None:
         self._task = task
-        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(2, dtype=sum_type(device), device=device)
         self._found: list[Detections] = []
         self._real: list[Tensor] = []
         self._precisions: Precisions | None = None

@@ -12,7 +12,7 @@ from torch import Tensor
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
 from netdsl.runtime.segmentation import IGNORED
-from netdsl.runtime.task import Details, Scoring, counted, with_auxiliary
+from netdsl.runtime.task import Details, Scoring, counted, sum_type, with_auxiliary
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class _Pixels:
 
     def __init__(self, task: Segmentation, device: torch.device) -> None:
         self._task = task
-        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(2, dtype=sum_type(device), device=device)
         self._confusion = torch.zeros(task.classes, task.classes, dtype=torch.int64, device=device)
 
     def add(self, outputs: Outputs, targets: Tensor) -> None:

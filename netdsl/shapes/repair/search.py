@@ -11,10 +11,6 @@ from netdsl.ir.resolved import Body, BranchesStep, ResolvedNetwork, SkipStep
 from netdsl.shapes.body_scope import BodyScope
 from netdsl.shapes.joins import Joins, places
 from netdsl.shapes.repair.candidates import (
-    Attempt,
-    Change,
-    best,
-    changed_body,
     channels_of,
     enlarging,
     is_idle,
@@ -26,6 +22,7 @@ from netdsl.shapes.repair.candidates import (
     unstrided,
     variants,
 )
+from netdsl.shapes.repair.change import Attempt, Change, best, changed_body
 from netdsl.shapes.tensor_state import TensorState
 
 # Returns True if the output of a tried body fits.

@@ -35,65 +35,9 @@ from netdsl.diagnostics import Edit, Fix, Help, listing
 from netdsl.language.words import CONTINUATIONS, STATEMENTS, STEPS
 from netdsl.syntax.errors.filters import FILTERS
 from netdsl.syntax.errors.line_fixes import write_body
+from netdsl.syntax.errors.token_kinds import GIVEN, KINDS, MARK
 from netdsl.syntax.tokens import CLOSING, OPENING, Token
 
-# The mark of the first wrong token, which no token has.
-_MARK = "\x00"
-_WORD, _ANY = r"[A-Za-z_]\w*\n", rf"[^{_MARK}\n]+\n"
-_PLAIN = rf"[^()\[\]{{}}{_MARK}\n][^\n]*\n"
-_FLAT = rf"(?:{_PLAIN}|[(\[]\n(?:{_PLAIN})*[)\]]\n)"
-_DEEP = rf"(?:{_PLAIN}|[(\[]\n{_FLAT}*[)\]]\n)"
-_TENSORS = rf"{_WORD}(?:,\n{_WORD})*"
-_NUMBER = r"\.?[0-9][^\n]*\n"
-_DOTTED = rf"{_WORD}(?:\.{_WORD})*"
-_TEXT = r"[\"'][^\n]*\n"
-_INSIDE = rf"\(\n{_DEEP}*\)\n|\[\n{_DEEP}*\]\n"
-_VALUE = rf"(?:-\n)?(?:{_DOTTED}(?:\(\n{_DEEP}*\)\n)?|{_NUMBER}|{_TEXT}|{_INSIDE})"
-_SUM = rf"{_VALUE}(?:(?:[-+*/%]|//)\n{_VALUE})*"
-_TEST = rf"(?:not\n)?{_SUM}(?:(?:[=!<>]=|[<>])\n{_SUM})?"
-_TESTS = rf"{_TEST}(?:(?:and|or)\n{_TEST})*"
-_CALL = rf"{_DOTTED}(?:\(\n{_DEEP}*\)\n)*"
-_GIVEN = rf"(?:{_NUMBER}|{_WORD}=\n{_VALUE})"
-_CELL = rf"(?:-\n)?(?:{_CALL}|{_NUMBER}|{_TEXT}|\(\n{_DEEP}*\)\n)"
-_KINDS = {
-    "word": _WORD,
-    "dotted": _DOTTED,
-    "untyped": rf"(?:(?!(?:int|float|bool|str)\n){_WORD})+",
-    "sized": r"conv\d+\n",
-    "dashed": rf"{_WORD}(?:-\n(?:{_WORD}|{_NUMBER}))+",
-    "n": _NUMBER,
-    "text": _TEXT,
-    "bare": _TEXT,
-    "quotes": "(?:\"\"|'')\n(?:[\"']\n)?",
-    "attribute": r"\.[A-Za-z_]\w*\n",
-    "value": _VALUE,
-    "commas": r"(?:,\n)+",
-    "values": rf"(?:{_VALUE})+",
-    "sum": _SUM,
-    "test": _TESTS,
-    "call": _CALL,
-    "steps": rf"{_CALL}(?:,\n{_CALL})*",
-    "chain": rf"{_CALL}(?:(?:[-=>]\n>\n|;\n|→\n)(?:{_CALL})?)+",
-    "beside": rf"{_CALL}(?:(?:[+&]\n)?{_CALL})+",
-    "given": _GIVEN,
-    "pairs": rf"{_GIVEN}(?:(?:,\n)?{_GIVEN})*(?:,\n)?",
-    "keyed": rf"(?:{_WORD}=\n{_VALUE}(?:,\n)?)+",
-    "times": rf"(?:[x*×]\n{_NUMBER}|[x×]\d+\n)",
-    "opener": rf"(?:skip\n(?:if\nsame\n)?|repeat\n{_VALUE}(?:as\n{_WORD})?|each\n{_TENSORS}|when\n{_TESTS})",
-    "names": rf"(?:{_WORD})+",
-    "tensors": _TENSORS,
-    "columns": rf"[\[(]?\n?(?:[,|;]\n|{_WORD})+[\])]?\n?",
-    "cell": _CELL,
-    "cells": rf"(?:{_CELL})*[,|;]\n(?:[,|;]\n|{_CELL})*",
-    "assigned": rf"(?<==\n){_VALUE}",
-    "sums": rf"(?:{_SUM})+",
-    "numbers": rf"(?:-\n)?{_NUMBER}(?:{_ANY})*",
-    "dashes": r"(?:[-|:+=]\n)+",
-    "args": rf"{_DEEP}*?",
-    "token": _ANY,
-    "rest": rf"(?:{_ANY})+",
-    "any": rf"(?:{_ANY})*?",
-}
 _SPECIAL = {">>": "(?P<edited>", "<<": ")", "⏎": r"\Z"}
 _KIND = re.compile(r"<(\[[^\]]+\]|[\w.|]+)(?::(\w+))?>(\??)")
 
@@ -269,7 +213,7 @@ class Encoded:
         if self._mark < 0:
             return "".join(self._parts)
         before, after = self._parts[: self._mark], self._parts[self._mark :]
-        return f"{''.join(before)}{_MARK}\n{''.join(after)}"
+        return f"{''.join(before)}{MARK}\n{''.join(after)}"
 
     def find(self, pattern: str, message: str) -> Found | None:
         regex = _compiled(pattern)
@@ -288,7 +232,7 @@ class Encoded:
     def texts(self, kind: str, start: int, end: int) -> list[str]:
         """The texts of a kind between two places."""
         return [
-            self.text(*match.span()) for match in re.compile(_KINDS[kind]).finditer(self._text, start, end)
+            self.text(*match.span()) for match in re.compile(KINDS[kind]).finditer(self._text, start, end)
         ]
 
     def _inside(self, start: int, end: int) -> tuple[int, int]:
@@ -301,7 +245,7 @@ class Encoded:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    start = r"(?:^|(?<=\n))" if _MARK in pattern else ""
+    start = r"(?:^|(?<=\n))" if MARK in pattern else ""
     items = pattern.split()
     if ">>" in items and "<<" not in items:
         items.append("<<")
@@ -309,12 +253,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _item(item: str) -> str:
-    if item == _MARK:
-        return f"{_MARK}\n"
+    if item == MARK:
+        return f"{MARK}\n"
     if item in _SPECIAL:
         return _SPECIAL[item]
     if kind := _KIND.fullmatch(item):
-        pattern = _KINDS.get(kind[1]) or rf"(?:{_words(kind[1])})\n"
+        pattern = KINDS.get(kind[1]) or rf"(?:{_words(kind[1])})\n"
         return f"(?P<{kind[2] or kind[1]}>{pattern}){kind[3]}"
     optional = "?" if len(item) > 1 and item.endswith("?") else ""
     return rf"(?:(?:{_words(item.removesuffix('?') if optional else item)})\n){optional}"
@@ -332,7 +276,7 @@ _WORDS = r"[\w.-]+(\|[\w.-]+)+"
 
 def _is_literal(item: str) -> bool:
     """True for an item that is a token itself."""
-    kind = item in _SPECIAL or item == _MARK or _KIND.fullmatch(item) or re.fullmatch(_WORDS, item)
+    kind = item in _SPECIAL or item == MARK or _KIND.fullmatch(item) or re.fullmatch(_WORDS, item)
     optional = len(item) > 1 and item.endswith("?")
     return not (kind or optional or (len(item) > 2 and item.startswith("[")))
 
@@ -349,7 +293,7 @@ def read_table(text: str, functions: Mapping[str, Any]) -> list[Rule]:
         only = items.pop(0)[:-1].split("|") if re.fullmatch(r"[\w|]+:", items[0]) else ()
         marks = [item for item in items if item.startswith("^") and (len(item) > 1 or item == "^")]
         terminals = [name for mark in marks for name in mark[1:].split(",") if name]
-        items = [_MARK if item in marks else item for item in items]
+        items = [MARK if item in marks else item for item in items]
         new, _, why = result.strip().partition(" ;;")
         rules.append(
             Rule(
@@ -443,6 +387,6 @@ def _listed(line: Sequence[Token], end: int) -> int:
         return next((n for n in range(end, len(texts)) if texts[n] in ("|", "{")), len(texts))
     if [token.kind for token in line[:2]] in (["NAME", "NUMBER"], ["NAME", "SIZE"]):
         rest = "".join(text.replace("\n", "⏎") + "\n" for text in texts[end:])
-        more = re.match(rf"(?:,\n{_GIVEN})*", rest)
+        more = re.match(rf"(?:,\n{GIVEN})*", rest)
         return end + (more[0].count("\n") if more else 0)
     return end
