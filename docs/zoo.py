@@ -25,7 +25,8 @@ from netdsl.base import atomic
 from netdsl.base.source import Source
 from netdsl.syntax.net_files import shipped
 from netdsl.syntax.tokens import tokens
-from tests.zoo.compare import compare, flops, on_meta, shapes
+from tests.support.equality import on_meta
+from tests.zoo.compare import compare, flops, shapes
 from tests.zoo.entries import (
     CIFAR,
     COLLECTION,
@@ -55,8 +56,6 @@ or from the course's pages ([`tests/zoo/course.py`](../tests/zoo/course.py)). Ra
 running statistics go from the reference into the generated module with `netdsl.transplant`, in float64;
 then both see the same images. Of `convnet` the course gives channels and pools only: batch norms, biases,
 head and initialisation are our own.
-
-A network's name is a bare name everywhere: `netdsl build resnet34`, `netdsl.load("vgg16_bn")`.
 
 The columns at the right are the largest differences, relative to the largest number where that is above
 1: of the outputs in evaluation mode, and in training mode (without dropout) of the outputs, of the

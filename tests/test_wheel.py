@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -59,6 +60,14 @@ def test_everything_travels_in_the_wheel(installed: Path) -> None:
     }
     # Nothing else of the repository: an installed `tests` or `generated` would be in everybody's way.
     assert {path.name.split("-")[0] for path in installed.iterdir()} == {"netdsl"}
+
+
+def test_the_description_leads_nowhere_in_the_repository(installed: Path) -> None:
+    (metadata,) = installed.glob("netdsl-*.dist-info/METADATA")
+    text = metadata.read_text(encoding="utf-8").partition("\n\n")[2]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## .*$", text, re.MULTILINE) == re.findall(r"^## .*$", readme, re.MULTILINE)
+    assert [link for link in re.findall(r"\]\(([^)]*)\)", text) if "://" not in link] == []
 
 
 def test_check_build_and_train(installed: Path, tmp_path: Path) -> None:

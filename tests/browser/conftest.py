@@ -63,13 +63,15 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    yield from _served(folder)
+    for address in served(folder):
+        yield f"{address}/playground.html"
 
 
-def _served(folder: Path) -> Iterator[str]:
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder's files, which are served until the generator ends."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/playground.html"
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()

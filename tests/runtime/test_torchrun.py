@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import netdsl
+from tests.support.processes import run_both
 from tests.support.programs import LONGEST, run_program, started, wait_until
 
 NETWORK = """network tiny
@@ -40,13 +42,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(*arguments: str, processes: int = 2) -> list[str]:
-    start = TORCHRUN if processes > 1 else ["-m", "netdsl"]
-    return [sys.executable, *start, "train", *arguments, "--device", "cpu", "--precision", "fp32"]
+def train(*arguments: str) -> list[str]:
+    return ["train", *arguments, "--device", "cpu", "--precision", "fp32"]
 
 
-def run(folder: Path, *arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    return run_program(command(*arguments, processes=processes), ONE_THREAD, cwd=folder)
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, *TORCHRUN, *train(*arguments)]
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def training(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
 
 
 def test_one_set_of_files_and_one_voice(folder: Path) -> None:
-    done = run(folder, "tiny.net", "--batch-norm", "sync", "--run", "here")
+    done = run_both(folder, *train("tiny.net", "--batch-norm", "sync", "--run", "here"))
     assert done.returncode == 0, done.stderr
     for line in ("\n  1/1 ", "2 processes, sync batch norm", "the run is in here"):
         assert done.stdout.count(line) == 1
@@ -73,25 +74,26 @@ def test_one_set_of_files_and_one_voice(folder: Path) -> None:
     assert (how["processes"], how["batch_norm"]) == (2, "sync")
     assert json.loads((folder / "here" / "report.json").read_text())["epochs"] == 1
 
-    again = run(folder, "tiny.net", "--run", "here")
+    again = run_both(folder, *train("tiny.net", "--run", "here"))
     assert again.returncode == 1
     assert again.stderr.count("already holds a run") == 1
     assert "gloo" not in again.stderr and "netdsl/runtime" not in again.stderr
 
 
 def test_what_cannot_be_shared_leaves_no_folder(folder: Path) -> None:
-    done = run(folder, "tiny.net", "--batch-norm", "sync", "--style", "functional")
+    done = run_both(folder, *train("tiny.net", "--batch-norm", "sync", "--style", "functional"))
     assert done.stderr.count("can't be synchronised") == 1
     assert not (folder / "runs").exists()
 
 
 def test_an_error_in_the_network_is_shown_once(folder: Path) -> None:
     (folder / "tiny.net").write_text(NETWORK.replace("relu", "rellu"), encoding="utf-8")
-    assert run(folder, "tiny.net").stderr.count("rellu") == 2  # in the line of the file, and in the message
+    done = run_program(command("tiny.net"), ONE_THREAD, cwd=folder)
+    assert done.stderr.count("rellu") == 2  # in the line of the file, and in the message
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds torchrun's processes in /proc")
-def test_a_signal_to_each_leaves_one_checkpoint(folder: Path) -> None:
+def test_a_signal_to_each_leaves_one_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with training(folder) as (launcher, processes):
         for process in processes * 2:
             os.kill(process, signal.SIGTERM)
@@ -100,10 +102,11 @@ def test_a_signal_to_each_leaves_one_checkpoint(folder: Path) -> None:
     assert "netdsl/runtime" not in errors
 
     rows = (folder / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()
-    resumed = run(folder, "--resume", "runs/tiny", "--epochs", str(len(rows) + 1), processes=1)
-    assert resumed.returncode == 0, resumed.stderr
-    assert "changed: processes 2 -> 1: from here on numbers round differently" in resumed.stdout
-    assert f"\n  {len(rows) + 1}/{len(rows) + 1}" in resumed.stdout
+    monkeypatch.chdir(folder)
+    resumed = netdsl(*train("--resume", "runs/tiny", "--epochs", str(len(rows) + 1)))
+    assert resumed.exit_code == 0, resumed.stderr
+    assert "changed: processes 2 -> 1: from here on numbers round differently" in resumed.output
+    assert f"\n  {len(rows) + 1}/{len(rows) + 1}" in resumed.output
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds torchrun's processes in /proc")

@@ -31,6 +31,7 @@ from tests.ops.test_operations import EXAMPLES
 from tests.support import strategies
 from tests.support.building import SMALL, VARIED, build
 from tests.support.commands import netdsl
+from tests.support.equality import on_meta
 from tests.support.programs import LONGEST, started
 from tests.test_properties import MODEST
 
@@ -48,12 +49,6 @@ def shipped_network(name: str) -> tuple[Network, Summary]:
     compiled = compile_network(Source(str(path), read_text(str(path))))
     assert compiled.network is not None
     return Network(compiled), measure(compiled.network, EVERYTHING)
-
-
-def on_meta(network: Network) -> tuple[nn.Module, Tensor]:
-    """A network and two examples, without numbers in them."""
-    with torch.device("meta"):
-        return network.module(), torch.empty(2, *network.input_shape)
 
 
 ATTENTION = F.scaled_dot_product_attention
@@ -97,7 +92,7 @@ def test_figures_of_shipped_networks_are_torchs(name: str) -> None:
     byte. On the meta device no number is computed.
     """
     network, summary = shipped_network(name)
-    module, x = on_meta(network)
+    module, x = on_meta(network.module), torch.empty(2, *network.input_shape, device="meta")
     shapes: dict[str, tuple[int, ...]] = {}
     for child, inner in module.named_children():
         inner.register_forward_hook(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 import torch
@@ -15,6 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from netdsl.api.network import Network
 from netdsl.runtime.model import Outputs, all_outputs
+
+T = TypeVar("T")
 
 TOLERANCE = 1e-10
 
@@ -43,7 +46,7 @@ def statistics(model: nn.Module) -> list[Tensor]:
 def functional_state(module: ModuleType, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Parameter and buffer lists of the functional style with the values of a module."""
     code: Any = module
-    params = code.init_params(dtype=torch.float64)
+    params = on_meta(partial(code.init_params, dtype=torch.float64))
     assert [p.shape for p in params] == [p.shape for p in model.parameters()]
     assert [p.requires_grad for p in params] == [p.requires_grad for p in model.parameters()]
     params = [p.detach().clone().requires_grad_(p.requires_grad) for p in model.parameters()]
@@ -67,6 +70,18 @@ def seeded(seed: int, call: Callable[..., Outputs], *arguments: object) -> tuple
     """The call's outputs, with the same dropout masks for the same seed."""
     torch.manual_seed(seed)
     return all_outputs(call(*arguments))
+
+
+def on_meta(create: Callable[[], T]) -> T:
+    """The result of a call that makes modules: without values, in no time."""
+
+    def undrawn(tensor: Tensor, *_: object, **__: object) -> Tensor:
+        return tensor
+
+    # On that device torch takes most of the time to check that random numbers could be drawn.
+    draw = patch.multiple(Tensor, normal_=undrawn, uniform_=undrawn)
+    with draw, torch.device("meta"):
+        return create()
 
 
 def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None:
@@ -130,9 +145,8 @@ def without_norms() -> Iterator[None]:
 
 def assert_counts_are_torchs(network: Network, batch: int = 2) -> None:
     """Parameters and multiply-accumulates, counted by torch on the meta device."""
-    with torch.device("meta"):
-        module = network.module().eval()
-        x = torch.empty(batch, *network.input_shape)
+    module = on_meta(network.module).eval()
+    x = torch.empty(batch, *network.input_shape, device="meta")
     with without_norms(), FlopCounterMode(display=False) as flops:
         y, *_ = all_outputs(module(x))
     assert tuple(y.shape) == (batch, *network.output_shape)

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from netdsl.trained.failure import StepFailed
 from netdsl.trained.open_run import open_run
 from netdsl.training.reproduce import reproduce_run
 from netdsl.training.train_run import resume_run, train_run
+from tests.support.processes import with_torch
 from tests.support.programs import LONGEST
 from tests.support.samples import save_image
 
@@ -102,8 +102,7 @@ def assert_same(run: Path, other: Path) -> None:
 
 
 def test_runs_killed_ten_times_end_with_the_same_bits(net: Path, tmp_path: Path) -> None:
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.test_resume"])
+    context: Any = with_torch()
 
     @contextmanager
     def started(run: Path) -> Iterator[Any]:

@@ -199,7 +199,7 @@ class SqueezeExcite(nn.Module):
         return x * torch.sigmoid(self.w2(F.relu(self.w1(z))))
 
 
-def senet18() -> nn.Module:
+def senet18(ratio: int = 16) -> nn.Module:
     """SE-ResNet-18: He et al. 2015, table 1, with Hu et al. 2018, fig. 3."""
     features: list[nn.Module] = [*normed(conv(3, 64, 3)), nn.ReLU()]
     channels = 64
@@ -210,7 +210,7 @@ def senet18() -> nn.Module:
                 *normed(conv(channels, outputs, 3, stride)),
                 nn.ReLU(),
                 *normed(conv(outputs, outputs, 3)),
-                SqueezeExcite(outputs, outputs // 16),
+                SqueezeExcite(outputs, outputs // ratio),
             )
             features.append(PostActivation(body, channels, outputs, stride))
             channels = outputs

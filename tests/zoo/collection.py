@@ -7,6 +7,7 @@ Layers are registered in the order in which data flows, a body before its shortc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -134,9 +135,9 @@ def preact_bottleneck(inputs: int, outputs: int, stride: int) -> nn.Module:
     return PreActivation(inputs, outputs, stride, convs)
 
 
-def preact_gated(inputs: int, outputs: int, stride: int) -> nn.Module:
+def preact_gated(ratio: int, inputs: int, outputs: int, stride: int) -> nn.Module:
     convs = [conv(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs), nn.ReLU(), conv(outputs, outputs, 3)]
-    return PreActivation(inputs, outputs, stride, [*convs, SqueezeExcite(outputs, outputs // 16)])
+    return PreActivation(inputs, outputs, stride, [*convs, SqueezeExcite(outputs, outputs // ratio)])
 
 
 def preact_resnet(depth: int, width: int = 64) -> nn.Module:
@@ -146,9 +147,10 @@ def preact_resnet(depth: int, width: int = 64) -> nn.Module:
     return Plain([conv(3, width, 3), *blocks], rows[-1][0])
 
 
-def preact_senet18() -> nn.Module:
+def preact_senet18(ratio: int = 16) -> nn.Module:
     """Hu et al. 2018."""
-    return Plain([*activated(conv(3, 64, 3)), *stages(preact_gated, 64, table(18, 1))], 512)
+    blocks = stages(partial(preact_gated, ratio), 64, table(18, 1))
+    return Plain([*activated(conv(3, 64, 3)), *blocks], 512)
 
 
 class Inception(nn.Module):
@@ -386,7 +388,7 @@ class Skip(nn.Module):
         return self.dropped(y) + x if self.same else y
 
 
-def efficientnet_b0() -> nn.Module:
+def efficientnet_b0(ratio: int = 4) -> nn.Module:
     """Tan and Le 2019. The collection's first block has an expansion that is never used; here it has none."""
     features: list[nn.Module] = activated(conv(3, 32, 3), act=nn.SiLU)
     channels = 32
@@ -401,7 +403,7 @@ def efficientnet_b0() -> nn.Module:
             body = nn.Sequential(
                 *(activated(conv(channels, hidden, 1), act=nn.SiLU) if expand != 1 else []),
                 *activated(conv(hidden, hidden, kernel, stride, hidden), act=nn.SiLU),
-                Gate(hidden, channels // 4),
+                Gate(hidden, channels // ratio),
                 *normed(conv(hidden, outputs, 1)),
             )
             features.append(Skip(body, stride == 1 and channels == outputs, 0.2 * index / total))

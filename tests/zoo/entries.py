@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -31,7 +30,7 @@ from netdsl.syntax.net_files import bare_names
 from netdsl.trained.checkpoint_orders import ORDERS, Behind
 from tests.support.building import narrowed
 from tests.zoo import cifar, collection, course, maps, mixers
-from tests.zoo.compare import narrow_linears
+from tests.zoo.compare import narrower
 
 Setting: TypeAlias = int | float | bool | str
 
@@ -251,28 +250,34 @@ ENTRIES = [
 
 
 class Small(NamedTuple):
-    """A small network of a file, with all of its code, and the reference of the same size."""
+    """A small network of a file, with all of its code, and the reference of the same size; both are narrower
+    by `factor`, where the file has no settings for that.
+    """
 
     file: str
     reference: Callable[[], nn.Module]
     size: int
     settings: Mapping[str, Setting]
+    factor: int
 
     @property
     def moves(self) -> tuple[Behind, ...]:
         return MOVES.get(self.file, ())
 
     def load(self) -> netdsl.Network:
-        """Takes images of `size` x `size`, and has narrow classifiers."""
-        return narrowed(self.file, self.size, {name: setting(value) for name, value in self.settings.items()})
+        """Takes images of `size` x `size`."""
+        settings = {name: setting(value) for name, value in self.settings.items()}
+        return narrowed(self.file, self.size, settings, self.factor)
 
     def create_reference(self) -> nn.Module:
-        with narrow_linears() if self.file in ("alexnet", "vgg") else nullcontext():
+        with narrower(self.factor):
             return self.reference()
 
 
-def small(file: str, reference: Callable[[], nn.Module], size: int = 32, **settings: Setting) -> Small:
-    return Small(file, reference, size, settings)
+def small(
+    file: str, reference: Callable[[], nn.Module], size: int = 32, *, factor: int = 1, **settings: Setting
+) -> Small:
+    return Small(file, reference, size, settings, factor)
 
 
 def swin(window: int = 7, **options: Any) -> nn.Module:
@@ -289,7 +294,7 @@ def swin_v2() -> nn.Module:
 
 
 def max_vit() -> nn.Module:
-    made: nn.Module = maxvit.MaxVit((64, 64), 64, 2, [32, 64, 128, 256], [1, 1, 1, 1], 16, 0.2)
+    made: nn.Module = maxvit.MaxVit((64, 64), 64, 2, [16, 32, 64, 128], [1, 1, 1, 1], 8, 0.2)
     return made
 
 
@@ -335,13 +340,13 @@ def next_convolutional() -> nn.Module:
 
 # 48: the last maps have four positions, enough for batch norms.
 SMALL = [
-    small("alexnet", torch_vision("alexnet"), 64),
-    small("vgg", torch_vision("vgg11"), depth=11),
-    small("vgg", torch_vision("vgg11_bn"), depth=11, batch_norm=True),
-    small("resnet18", torch_vision("resnet18"), 48),
-    small("resnet50", torch_vision("resnet50")),
-    small("resnext50", bottlenecks(groups=8, width_per_group=4), groups=8, group_width=4),
-    small("wide_resnet50", bottlenecks(width_per_group=32), widen=0.5),
+    small("alexnet", torch_vision("alexnet"), 64, factor=16),
+    small("vgg", torch_vision("vgg11"), factor=8, depth=11),
+    small("vgg", torch_vision("vgg11_bn"), factor=8, depth=11, batch_norm=True),
+    small("resnet18", torch_vision("resnet18"), 48, factor=8),
+    small("resnet50", torch_vision("resnet50"), factor=8),
+    small("resnext50", bottlenecks(groups=8, width_per_group=8), factor=4, groups=8, group_width=2),
+    small("wide_resnet50", bottlenecks(width_per_group=32), factor=8, widen=0.5),
     small("squeezenet", torch_vision("squeezenet1_0")),
     small("squeezenet", torch_vision("squeezenet1_1"), version=1.1),
     small("densenet", partial(densenet.DenseNet, 8, (6, 12, 24, 16), 16), 48, growth=8),
@@ -396,10 +401,10 @@ SMALL = [
     # Odd maps are padded and merged: 13, 7, 4 and 2 positions.
     small("swin", swin, 52, width=32, depth=2),
     small("swin_v2", swin_v2, 52, width=32, depth=2),
-    small("maxvit", max_vit, 64, width=32, n1=1, n2=1, n3=1, n4=1, head=16, window=2),
-    small("googlenet", torch_vision("googlenet", aux_logits=False, init_weights=True)),
-    small("googlenet", torch_vision("googlenet", aux_logits=True, init_weights=True), aux=True),
-    small("inception_v3", torch_vision("inception_v3", aux_logits=False, init_weights=True), 75),
+    small("maxvit", max_vit, 64, width=16, n1=1, n2=1, n3=1, n4=1, head=8, window=2),
+    small("googlenet", torch_vision("googlenet", aux_logits=False, init_weights=True), factor=8),
+    small("googlenet", torch_vision("googlenet", aux_logits=True, init_weights=True), factor=8, aux=True),
+    small("inception_v3", torch_vision("inception_v3", aux_logits=False, init_weights=True), 75, factor=8),
     small("preresnet", partial(cifar.preresnet, 20, False, 4), 16, depth=20, kind="residual", width=4),
     small("preresnet", partial(cifar.preresnet, 20, True, 4), 16, depth=20, width=4),
     small("wide_resnet", partial(cifar.wide_resnet, 16, 1), 16, depth=16, widen=1),
@@ -407,21 +412,21 @@ SMALL = [
     small("densenet_bc", partial(cifar.densenet_bc, 22, 4), 16, depth=22, growth=4),
     small("resnext29", partial(cifar.resnext29, 2, 8), 16, groups=2, group_width=8),
     small("airbench94", partial(cifar.airbench94, 8), width=8),
-    small("senet18", cifar.senet18, 16),
-    small("mobilenet", cifar.mobilenet, 16),
+    small("senet18", partial(cifar.senet18, 64), 16, factor=4),
+    small("mobilenet", cifar.mobilenet, 16, factor=8),
     small("lenet", collection.LeNet),
-    small("cifar_vgg", partial(collection.vgg, 11), depth=11),
+    small("cifar_vgg", partial(collection.vgg, 11), factor=8, depth=11),
     small("cifar_resnet", partial(collection.resnet, 18, 8), 16, width=8),
     small("cifar_resnet", partial(collection.resnet, 50, 4), 16, width=4, depth=50, kind="bottleneck"),
     small("preact_resnet", partial(collection.preact_resnet, 18, 8), 16, width=8),
     small(
         "preact_resnet", partial(collection.preact_resnet, 50, 4), 16, width=4, depth=50, kind="bottleneck"
     ),
-    small("preact_senet18", collection.preact_senet18, 16),
-    small("cifar_googlenet", collection.googlenet, 8),
+    small("preact_senet18", partial(collection.preact_senet18, 64), 16, factor=4),
+    small("cifar_googlenet", collection.googlenet, 8, factor=4),
     small("cifar_densenet", partial(collection.densenet, 121, 4), 16, growth=4),
     small("cifar_resnext", partial(collection.resnext29, 2, 8), 16, groups=2, group_width=8),
-    small("cifar_mobilenet_v2", collection.mobilenet_v2, 16),
+    small("cifar_mobilenet_v2", collection.mobilenet_v2, 16, factor=8),
     small("dpn", partial(collection.dpn, (1, 2, 1, 1)), 16, n1=1, n2=2, n3=1, n4=1),
     small("shufflenet", partial(collection.shufflenet, 48, 2), 16, width=48),
     small("shufflenet", partial(collection.shufflenet, 60, 3), 16, width=60, groups=3),
@@ -434,7 +439,7 @@ SMALL = [
         c4=32,
         last=32,
     ),
-    small("cifar_efficientnet_b0", collection.efficientnet_b0, 32),
+    small("cifar_efficientnet_b0", partial(collection.efficientnet_b0, 16), 32, factor=4),
     small(
         "cifar_regnet",
         partial(collection.regnet, (16, 32, 48, 64), (1, 2, 1, 1), 16, True),
@@ -466,7 +471,7 @@ SMALL = [
         channels=48,
     ),
     small("convmixer", partial(mixers.conv_mixer, 16, 2), 16, width=16, depth=2),
-    small("two_layer_fc", kaiming(course.two_layer_fc), 32),
+    small("two_layer_fc", kaiming(partial(course.TwoLayerFC, 3 * 32 * 32, 40, 10)), hidden=40),
     small("three_layer_convnet", kaiming(course.three_layer_convnet), 32),
     small("convnet", kaiming(course.a3_good_model_batchnorm), 32),
     small("plain32", course.plain32, 16),
@@ -484,7 +489,7 @@ SMALL = [
         width=8,
         fpn=64,
     ),
-    small("yolo_course", maps.yolo_course, 64),
+    small("yolo_course", maps.yolo_course, 64, factor=8),
 ]
 
 

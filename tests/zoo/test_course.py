@@ -9,7 +9,7 @@ import pytest
 import netdsl
 from netdsl.language.detectors import Yolo
 from netdsl.language.recipe import Constant, Sgd, Step
-from tests.zoo.compare import on_meta
+from tests.support.equality import on_meta
 from tests.zoo.course import RECIPES
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"

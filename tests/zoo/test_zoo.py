@@ -16,8 +16,8 @@ import torchvision.models
 from docs.zoo import PAGE, read_figures, row, text_digest
 from netdsl.syntax.net_files import bare_names, head_of, shipped
 from netdsl.trained.import_weights import import_weights
-from tests.support.equality import assert_styles_agree
-from tests.zoo.compare import compare, flops, on_meta, shapes
+from tests.support.equality import assert_styles_agree, on_meta
+from tests.zoo.compare import compare, flops, shapes
 from tests.zoo.entries import ENTRIES, SMALL, Entry, Small
 
 TOLERANCE = 1e-10
