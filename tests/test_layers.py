@@ -147,7 +147,7 @@ def test_nothing_heavy_is_imported_at_the_start(module: str) -> None:
         (["summary", "resnet32"], HEAVY - {"rich"}),
         (["train", "--help"], HEAVY | {"lark"}),
         (["graph", "--help"], HEAVY | {"lark"}),
-        (["build", "resnet32", "--stdout"], HEAVY - {"jinja2"}),
+        (["build", "resnet32", "--stdout"], HEAVY - {"black", "jinja2"}),
     ],
 )
 def test_commands_import_only_what_they_need(arguments: list[str], heavy: set[str]) -> None:

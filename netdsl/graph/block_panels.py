@@ -35,7 +35,7 @@ def _panel(panel: Panel) -> Area:
     head = 2 * BADGE + 4 + 11.5 * len(lines)
     width, height = inner + 2 * theme.INSET, theme.INSET + head + 4 + inside.height + theme.INSET
     items: list[Item] = [
-        Box("frame", 0, 0, width, height, theme.PAPER, theme.FRAME, radius=6, facts=panel.facts),
+        Box("frame", 0, 0, width, height, theme.PAPER, theme.FRAME, 6, facts=panel.facts, panel=panel.letter),
         *heading(theme.INSET, theme.INSET - 1 + BADGE, panel.letter, panel.name),
     ]
     for index, line in enumerate(lines):

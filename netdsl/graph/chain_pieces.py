@@ -176,7 +176,7 @@ def _block_piece(node: BlockNode, width: float) -> Piece:
         if node.times
         else []
     )
-    items.append(Box("node", 0, 0, width, height, *theme.BLOCK, facts=node.facts))
+    items.append(Box("node", 0, 0, width, height, *theme.BLOCK, facts=node.facts, panel=node.letter))
     items += heading(left, 11, node.letter, node.name)
     if node.times:
         items.append(middle_text(left + head, 11, node.times, theme.NAME, bold=True, anchor="end"))

@@ -17,7 +17,10 @@ Entry: TypeAlias = Literal["arrow", "line", "none"]
 
 
 class Box(NamedTuple):
-    """A `node` is a part of the network, a `frame` is around other items, a `sheet` is behind a node."""
+    """A `node` is a part of the network, a `frame` is around other items, a `sheet` is behind a node.
+
+    `panel` is the letter of the panel that shows a block, in the node of the block and in the panel's frame.
+    """
 
     kind: Literal["node", "frame", "sheet"]
     x: float
@@ -29,6 +32,7 @@ class Box(NamedTuple):
     radius: float = 3
     dashed: bool = False
     facts: Facts = ()
+    panel: str = ""
 
     def moved(self, dx: float, dy: float) -> Box:
         return self._replace(x=self.x + dx, y=self.y + dy)

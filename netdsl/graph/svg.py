@@ -37,8 +37,9 @@ def _element(item: Item) -> str:
 
 def _box(box: Box) -> str:
     dashes = ' stroke-dasharray="3 2"' if box.dashed else ""
+    panel = f' data-{box.kind}="{box.panel}"' if box.panel else ""
     tag = (
-        f'<rect x="{_number(box.x)}" y="{_number(box.y)}" width="{_number(box.width)}"'
+        f'<rect{panel} x="{_number(box.x)}" y="{_number(box.y)}" width="{_number(box.width)}"'
         f' height="{_number(box.height)}" rx="{_number(min(box.radius, box.height / 2))}"'
         f' fill="{box.fill}" stroke="{box.stroke}" stroke-width="{theme.STROKE}"{dashes}'
     )

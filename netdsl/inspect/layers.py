@@ -138,5 +138,5 @@ def _child(module: nn.Module, name: str) -> nn.Module | None:
 def _listed(names: Sequence[str]) -> str:
     if not names:
         return "no layers inside"
-    shown = ", ".join(names[:_MOST])
+    shown = ", ".join(f"`{name}`" for name in names[:_MOST])
     return f"{shown} and {len(names) - _MOST} more" if len(names) > _MOST else shown

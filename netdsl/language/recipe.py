@@ -271,7 +271,7 @@ class Jitter:
     hue: float = arg(Real(0, 0.5), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass
 class RandAugment:
     """Some of fourteen operations for each image, of a `magnitude` from 0 to 30 (Cubuk et al. 2020)."""
 

@@ -27,8 +27,11 @@ def user_console(quiet: bool = False) -> Console:
 
 
 def say(console: Console, text: str) -> None:
-    """Prints a line of plain text: no markup, no highlighting; a terminal wraps it between words."""
-    console.print(printable(text), highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    """Prints a line of plain text: no markup, no highlighting. On a terminal and in a notebook, which breaks
+    long lines inside of words, it is wrapped between words.
+    """
+    whole = not (console.is_terminal or in_notebook())
+    console.print(printable(text), highlight=False, markup=False, soft_wrap=whole)
 
 
 def warn(console: Console, message: str, help: str) -> None:

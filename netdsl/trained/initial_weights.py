@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from inspect import signature
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from netdsl.base.printing import printable
+from netdsl.codegen.names import CONSTANTS
 from netdsl.compiler import Style
 from netdsl.diagnostics import nearest
 from netdsl.ir.layer_names import is_within, layers, parameter_layers, parameters
@@ -145,11 +146,13 @@ def _refused(network: CompiledNetwork, learned: Sequence[str], classes: Sequence
     module = network.module()
     own, names = module.state_dict(), [name for name, _ in module.named_parameters()]
     kind = type(module)
-    if "classes" not in signature(kind).parameters:
-        return {name: reason for name in names if _owner(name) == _owner(names[-1])}
-    with torch.device("meta"):
-        wider = kind(classes=len(classes) + 1).state_dict()
-    of_classes = {_owner(name) for name in names if own[name].shape != wider[name].shape}
+    if CONSTANTS["classes"] in signature(kind).parameters:
+        with torch.device("meta"):
+            wider = kind(**{CONSTANTS["classes"]: len(classes) + 1}).state_dict()
+        of_classes = {_owner(name) for name in names if own[name].shape != wider[name].shape}
+    else:  # the last layers with as many outputs as the last
+        size = own[names[-1]].shape[0]
+        of_classes = {_owner(name) for name in takewhile(lambda n: own[n].shape[0] == size, names[::-1])}
     return {name: reason for name in names if _owner(name) in of_classes}
 
 

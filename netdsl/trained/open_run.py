@@ -102,6 +102,13 @@ class OpenedRun:
         if self.dataset is not None:
             return self.dataset
         source = read_data(self.network, console, self.rules)
+        given, learned = len(source.classes), self.network.classes
+        if given != learned:
+            raise RunError(
+                f"the data have {given} classes, but the network was trained on {learned}",
+                "name images of the same classes; for others, "
+                f"`netdsl train MINE.net --weights {self.folder}` trains a new head",
+            )
         found = divide(self.network, source)
         if source.test_split_off and self.trained_on not in ("", found.fingerprint()):
             warn(

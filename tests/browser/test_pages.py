@@ -177,3 +177,17 @@ def test_a_picture_shows_facts_beside_its_boxes_and_zooms(page: Any, tmp_path: P
     assert page.locator("#facts").is_hidden()
     page.dblclick("svg", position={"x": 5, "y": 5})
     assert page.evaluate("document.querySelector('svg').viewBox.baseVal.width") == before
+
+
+def test_a_block_unfolds_beside_its_box(page: Any, tmp_path: Path) -> None:
+    file = tmp_path / "picture.html"
+    netdsl.load("resnet32").graph().save(file)
+    page.set_content(file.read_text(encoding="utf-8"))
+    box = page.locator("[data-node=b]").first
+    box.click()
+    shape, panel = box.bounding_box(), page.locator("#panel").bounding_box()
+    assert panel["x"] >= shape["x"] + shape["width"]
+    frame = page.locator("#panel [data-frame=b]").bounding_box()
+    assert panel["x"] <= frame["x"] and frame["x"] + frame["width"] <= panel["x"] + panel["width"]
+    page.keyboard.press("Escape")
+    assert page.locator("#panel").is_hidden()

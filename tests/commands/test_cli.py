@@ -115,7 +115,7 @@ def test_wrong_use_is_status_2(arguments: tuple[str, ...]) -> None:
         (("build", "std"), "library of blocks"),
         (("build", "tiny.net", "--check"), "tiny.py is not current"),
         (("build", "tiny.net", "-o", "tiny.net"), "cannot write"),
-        (("train", "tiny.net", "--epochs", "0"), "at least 1"),
+        (("train", "tiny.net", "--epochs", "0"), "must be a number above 0"),
         (("train", "tiny.net", "--optimizer", "sdg"), "did you mean `--optimizer sgd`?"),
         (("train", "tiny.net", "--optimizer.momentun", "0.9"), "did you mean `optimizer.momentum`?"),
         (("train", "tiny.net", "--data", "mnist"), "use `cifar10`, `cifar100`, `digits` and `scenes`"),

@@ -177,7 +177,7 @@ def test_layers_that_are_none(command: tuple[str, ...], layer: str, trained: Pat
     run = ("--run", trained / "module") if command[0] == "style" else (trained / "module",)
     result = netdsl(command[0], *run, *command[1:], layer)
     assert result.exit_code == 1, result.output
-    assert f"there is no layer `{layer}`\n  = help: the network has layers\n" in result.output
+    assert f"there is no layer `{layer}`\n  = help: the network has `layers`\n" in result.output
 
 
 def test_a_network_without_maps(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -451,7 +451,7 @@ def test_activation_maps_of_named_layers(trained: Path, pictures: Path, tmp_path
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["test:0", "--layer", "stem"], "there is no layer `stem`\n  = help: the network has layers"),
+        (["test:0", "--layer", "stem"], "there is no layer `stem`\n  = help: the network has `layers`"),
         (["test:0", "--layer", "../x"], "there is no layer `../x`"),
         (["test:0", "--layer", "layers.linear1"], "`layers.linear1` is not a feature map: it has 10 numbers"),
         (["nothing.png"], "nothing.png: no such file"),

@@ -55,7 +55,7 @@ def assert_layers_are_their_tensors(network: Network) -> None:
         model = Inspected(network, create(code, "functional", "forward", 0, meta, torch.contiguous_format))
         module = network.module()
     every = layers(network.typed, in_training=True)
-    assert sum(layer.parameters for layer in every) == len(list(module.parameters()))
+    assert sum(len(layer.parameters) for layer in every) == len(list(module.parameters()))
     norms = [layer for layer in every if layer.kind == "bn" and not layer.shared]
     assert len(norms) == sum(isinstance(own, nn.BatchNorm2d) for own in module.modules())
     seen: list[str] = []
@@ -136,9 +136,9 @@ def test_short_names_and_wrong_ones() -> None:
     assert inspect.find(model, "stage2.conv2") is model.get_submodule("stage2.block1.conv2")
     assert inspect.find(model, "layers2.conv") is model.get_submodule("layers2.conv1")
     for name, help in [
-        ("stage3", "the network has stem, stage1, stage2, layers1, layers2, head"),
-        ("stage1.conv1", "`stage1` has block1, block2"),
-        ("stage2.conv", "`stage2` has block1"),
+        ("stage3", "the network has `stem`, `stage1`, `stage2`, `layers1`, `layers2`, `head`"),
+        ("stage1.conv1", "`stage1` has `block1`, `block2`"),
+        ("stage2.conv", "`stage2` has `block1`"),
         ("stem.first.conv1", "`stem.first` has no layers inside"),
     ]:
         with pytest.raises(RunError, match=f"no layer `{name}`") as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
 import torch
 from PIL import Image
@@ -186,7 +187,7 @@ def test_what_isnt_known_to_be_a_feature_map(pooled: Inspected, bent: nn.Module,
     flat = opened(build(FLAT))
     for model, layer, message, help in [
         (pooled, "layers.linear1", "`layers.linear1` is not a feature map", "feature map is `layers.gelu1`"),
-        (pooled, "layers.conv3", "there is no layer `layers.conv3`", "`layers` has conv1, bn1, relu1"),
+        (pooled, "layers.conv3", "there is no layer `layers.conv3`", "`layers` has `conv1`, `bn1`, `relu1`"),
         (bent, "fc", "layer `fc` is not a feature map", "whose output is (N, C, H, W)"),
         (bent, None, "the network's last feature map is unknown", "name a `layer`"),
         (flat, None, "`flat` has no feature map", "use the method `simple` or `smooth-grad`"),
@@ -367,8 +368,8 @@ def test_wrong_input(trained: Path, tmp_path: Path) -> None:
     cam = ("--method", "grad-cam", "--layer")
     wrong: list[tuple[list[object], int, str]] = [
         (["test:0", "--class", "cat"], 1, "there is no class `cat`\n  = help: the network's are 0, 1, 2"),
-        (["test:0", *cam, "stage3"], 1, "there is no layer `stage3`\n  = help: the network has layers"),
-        (["test:0", *cam, "layers.conv2"], 1, "`layers` has conv1, bn1, relu1"),
+        (["test:0", *cam, "stage3"], 1, "there is no layer `stage3`\n  = help: the network has `layers`"),
+        (["test:0", *cam, "layers.conv2"], 1, "`layers` has `conv1`, `bn1`, `relu1`"),
         (["test:0", *cam, "layers.linear"], 1, "is not a feature map: it has no height and width"),
         (["test:0", "--layer", "layers"], 2, "--layer is for --method grad-cam"),
         (["test:0", "--class", "1", "--predicted"], 2, "exclude each other"),
@@ -425,8 +426,10 @@ def test_commands_of_the_page_can_be_given() -> None:
     shown = [text.replace("\\\n", " ") for page, text in blocks("sh") if page == "inside.md"]
     lines = [line for text in shown for line in text.splitlines() if line.startswith("netdsl saliency")]
     assert lines
+    saliency = main.get_command(click.Context(main), "saliency")
+    assert saliency is not None
     for line in lines:
-        main.commands["saliency"].make_context("saliency", shlex.split(line, comments=True)[2:])
+        saliency.make_context("saliency", shlex.split(line, comments=True)[2:])
 
 
 def test_the_python_of_the_page(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -249,7 +249,7 @@ def test_wrong_layers_and_sizes() -> None:
     image = rand(1, 3, 8, 8).float()
     with pytest.raises(RunError, match="no layer `stage9`") as error:
         inspect.transfer(model, image, image, StyleLayers("layers.conv1", ("stage9",)))
-    assert error.value.help == "the network has layers"
+    assert error.value.help == "the network has `layers`"
     with pytest.raises(RunError, match="`layers.linear1` is not a feature map"):
         inspect.transfer(model, image, image, StyleLayers("layers.linear1", ("layers.conv1",)))
     with pytest.raises(RunError, match="can't run an image of 3x1x8 up to those layers"):
@@ -358,8 +358,12 @@ def test_wrong_use(options: tuple[str, ...], message: str, trained: Path, drawn:
     [
         ("nowhere.png", (), ["nowhere.png: no such file"]),
         ("text.png", (), ["text.png: not an image"]),
-        ("harbour.png", ("--style-layers", "stage1"), ["no layer `stage1`", "the network has layers"]),
-        ("harbour.png", ("--content-layer", "layers.conv9"), ["`layers` has conv1, bn1, relu1, dropout1"]),
+        ("harbour.png", ("--style-layers", "stage1"), ["no layer `stage1`", "the network has `layers`"]),
+        (
+            "harbour.png",
+            ("--content-layer", "layers.conv9"),
+            ["`layers` has `conv1`, `bn1`, `relu1`, `drop"],
+        ),
         ("harbour.png", ("--content-layer", "layers.linear1"), ["can't run an image of 3x24x32"]),
         ("harbour.png", ("--sheet", "sheet.nothing"), ["unknown picture format `nothing`"]),
         ("harbour.png", ("--style-weight", "1e38"), ["the losses are not finite"]),

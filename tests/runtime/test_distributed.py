@@ -27,6 +27,7 @@ from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.images import Split
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
+from netdsl.runtime.optim import Rates
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.train import Report, Training
@@ -160,7 +161,7 @@ def test_two_processes_come_to_the_result_of_one(
 
 def test_two_processes_tune_what_one_does(both: Pair, tmp_path: Path) -> None:
     """A frozen convolution with its norm, a slow hidden layer, and a new head."""
-    tuning = Tuning((0, 0, 0, 0, 0.1, 0.1, 1, 1), (True, False))
+    tuning = Tuning([Rates(lr) for lr in (0, 0, 0, 0, 0.1, 0.1, 1, 1)], (True, False))
     options = (replace(RECIPE, augment=(MixUp(),)), "sync", None, False, tuning)
     alone = trained(ALONE, tmp_path / "alone", "norms", *options)
     first, second = both(trained, tmp_path / "both", "norms", *options)

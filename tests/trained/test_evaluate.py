@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def test_other_classes_are_an_error(colours: Path) -> None:
     result = netdsl("eval", "run")
     assert result.exit_code == 1
     assert "`rot` for `red`" in result.output
+
+
+def test_another_number_of_classes_is_an_error(colours: Path) -> None:
+    for half in ("train", "test"):
+        shutil.copytree(colours / "images" / half / "red", colours / "images" / half / "rot")
+    result = netdsl("eval", "run")
+    assert result.exit_code == 1
+    assert "the data have 3 classes, but the network was trained on 2" in result.output
+    assert "`netdsl train MINE.net --weights run` trains a new head" in result.output
 
 
 @pytest.mark.parametrize(

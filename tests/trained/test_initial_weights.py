@@ -108,6 +108,16 @@ def test_other_classes_begin_a_new_head() -> None:
     assert (tuple(initial.mean), tuple(initial.deviation)) == (saved.mean, saved.deviation)
 
 
+def test_all_layers_of_other_classes_begin_anew() -> None:
+    Path("normed.net").write_text(
+        NET.format(classes=10, width=8).replace("linear(classes)", "linear(classes, bias=no), bn")
+    )
+    train_run(compiled_network("normed.net", {}, {}), {}, "module", Path("run"), FP32)
+    net = CompiledNetwork(compiled_network("normed.net", {}, {"weights": '"run"'}))
+    initial, _, text = begun(net, names="01234567xy")
+    assert initial.new == ["head.fc", "head.bn1"], text
+
+
 @pytest.mark.parametrize("net", [NET, NET.replace("linear(classes)", "linear(10)")])
 def test_as_many_classes_of_other_names_begin_a_new_head(net: str) -> None:
     before = trained("run")

@@ -63,6 +63,7 @@ COMMANDS = """
     NAME
     check --NAME
     report NAME -o NAME-report.html
+    lr-find NAME.net --images 64 --steps 3 -o NAME-lr.png
     tune NAME.net --set width=4,5 --trials 1 --images 64 --run NAME-tuned
 """
 # `lsp` speaks a protocol, `watch` never ends; `lesson` prints as an experiment does, `export` takes long.

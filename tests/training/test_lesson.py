@@ -39,6 +39,6 @@ def _run(error: str) -> RunResult:
 
 
 def test_wrong_options_are_errors() -> None:
-    assert "it must be" in netdsl("lesson", "batch-norm", "--epochs", "0.5").output
+    assert "it must be" in netdsl("lesson", "batch-norm", "--epochs", "0").output
     assert netdsl("lesson", "batch-norm", "--images", "0", "--data", "digits").exit_code == 1
     assert netdsl("lesson", "batch-norm", "--batches", "3").exit_code == 2

@@ -184,7 +184,7 @@ def test_a_recipe_of_parts_and_groups_is_resumed(
         "tta": "translate",
     }
     begin(net, tmp_path / "whole", **recipe)
-    stopped(net, tmp_path / "run", monkeypatch, **recipe)
+    stopped(net, tmp_path / "run", monkeypatch, 1, **recipe)
     resume_run(tmp_path / "run", {}, SpeedRequest())
     assert_same(tmp_path / "whole", tmp_path / "run")
     assert len(outcome(tmp_path / "run")[1]) == 3
