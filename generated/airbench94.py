@@ -40,7 +40,8 @@ class Group(nn.Module):
 
 
 class Airbench94(nn.Module):
-    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024, arXiv 2404.00498).
+    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024,
+    arXiv 2404.00498).
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

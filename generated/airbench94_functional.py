@@ -88,7 +88,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024, arXiv 2404.00498).
+    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024,
+    arXiv 2404.00498).
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -53,7 +53,8 @@ class Group(nn.Module):
 
 
 def airbench94(num_classes: int = 10) -> nn.Sequential:
-    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024, arXiv 2404.00498).
+    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024,
+    arXiv 2404.00498).
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -74,7 +74,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """AlexNet in one tower (Krizhevsky 2014, section 5), as torchvision builds it.
+    """AlexNet in one tower (Krizhevsky 2014, section 5), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

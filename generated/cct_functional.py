@@ -27,7 +27,8 @@ def attention(
         .permute(2, 0, 3, 1, 4)
     )
     x = F.scaled_dot_product_attention(q, k, v)
-    x = F.linear(x.transpose(1, 2).flatten(2), proj_weight, proj_bias)
+    x = x.transpose(1, 2).flatten(2)
+    x = F.linear(x, proj_weight, proj_bias)
     return x.transpose(1, 2).view(shape)
 
 
@@ -120,8 +121,9 @@ def init_params(
 
 
 def forward(x: Tensor, params: list[Tensor]) -> Tensor:
-    """Compact convolutional transformers (Hassani et al. 2021, section 3): convolutions in place of patches, and a mean of all
-    tokens in place of a class token. The blocks are those of ViT. CCT-7/3x1 has 7 of them behind one 3x3 convolution.
+    """Compact convolutional transformers (Hassani et al. 2021, section 3): convolutions
+    in place of patches, and a mean of all tokens in place of a class token. The
+    blocks are those of ViT. CCT-7/3x1 has 7 of them behind one 3x3 convolution.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -29,7 +29,8 @@ class Attention(nn.Module):
         x = x.flatten(2).transpose(1, 2)
         q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         x = F.scaled_dot_product_attention(q, k, v)
-        x = self.proj(x.transpose(1, 2).flatten(2))
+        x = x.transpose(1, 2).flatten(2)
+        x = self.proj(x)
         return x.transpose(1, 2).view(shape)
 
 
@@ -98,8 +99,9 @@ class Encoder(nn.Module):
 
 
 def cct(num_classes: int = 10) -> nn.Sequential:
-    """Compact convolutional transformers (Hassani et al. 2021, section 3): convolutions in place of patches, and a mean of all
-    tokens in place of a class token. The blocks are those of ViT. CCT-7/3x1 has 7 of them behind one 3x3 convolution.
+    """Compact convolutional transformers (Hassani et al. 2021, section 3): convolutions
+    in place of patches, and a mean of all tokens in place of a class token. The
+    blocks are those of ViT. CCT-7/3x1 has 7 of them behind one 3x3 convolution.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -95,7 +95,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """DenseNet-BC (Huang et al. 2017, table 1) on the scale of CIFAR; growth=12 makes the small one of 1 M parameters.
+    """DenseNet-BC (Huang et al. 2017, table 1) on the scale of CIFAR; growth=12 makes
+    the small one of 1 M parameters.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

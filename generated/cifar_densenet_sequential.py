@@ -41,7 +41,8 @@ def transition(in_channels: int) -> nn.Sequential:
 
 
 def cifar_densenet(num_classes: int = 10) -> nn.Sequential:
-    """DenseNet-BC (Huang et al. 2017, table 1) on the scale of CIFAR; growth=12 makes the small one of 1 M parameters.
+    """DenseNet-BC (Huang et al. 2017, table 1) on the scale of CIFAR; growth=12 makes
+    the small one of 1 M parameters.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

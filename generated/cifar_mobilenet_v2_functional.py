@@ -110,8 +110,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """MobileNetV2 (Sandler et al. 2018, table 2) on the scale of CIFAR: three strides of 1, ReLU, and a projection where
-    only the channels change.
+    """MobileNetV2 (Sandler et al. 2018, table 2) on the scale of CIFAR: three strides
+    of 1, ReLU, and a projection where only the channels change.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -92,7 +92,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """RegNetX and RegNetY (Radosavovic et al. 2020, figs. 17 and 18) on the scale of CIFAR: the first three strides are 1.
+    """RegNet (Radosavovic et al. 2020, figs. 17 and 18) on the scale of CIFAR: the
+    first three strides are 1.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -133,8 +134,9 @@ def bottleneck(
     group: int,
     stride: int = 1,
 ) -> Tensor:
-    """Bottleneck block whose middle is as wide as its ends, and is split into groups of `group` channels; RegNetY has
-    squeeze-and-excitation in it (Radosavovic et al. 2020).
+    """Bottleneck block whose middle is as wide as its ends, and is split into groups of
+    `group` channels; RegNetY has squeeze-and-excitation in it (Radosavovic et al.
+    2020).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block whose middle is as wide as its ends, and is split into groups of `group` channels; RegNetY has
-    squeeze-and-excitation in it (Radosavovic et al. 2020).
+    """Bottleneck block whose middle is as wide as its ends, and is split into groups of
+    `group` channels; RegNetY has squeeze-and-excitation in it (Radosavovic et al.
+    2020).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -46,7 +47,8 @@ class Bottleneck(nn.Module):
 
 
 def cifar_regnet(num_classes: int = 10) -> nn.Sequential:
-    """RegNetX and RegNetY (Radosavovic et al. 2020, figs. 17 and 18) on the scale of CIFAR: the first three strides are 1.
+    """RegNet (Radosavovic et al. 2020, figs. 17 and 18) on the scale of CIFAR: the
+    first three strides are 1.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

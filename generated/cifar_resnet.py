@@ -33,7 +33,8 @@ class Residual(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """ResNet (He et al. 2015, table 1) on the scale of CIFAR: a 3x3 convolution and no pool before the stages.
+    """ResNet (He et al. 2015, table 1) on the scale of CIFAR: a 3x3 convolution and no
+    pool before the stages.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

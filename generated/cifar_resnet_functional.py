@@ -90,7 +90,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ResNet (He et al. 2015, table 1) on the scale of CIFAR: a 3x3 convolution and no pool before the stages.
+    """ResNet (He et al. 2015, table 1) on the scale of CIFAR: a 3x3 convolution and no
+    pool before the stages.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -88,8 +88,9 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ResNeXt-29 (Xie et al. 2017, section 5.3) with the widths of a known CIFAR collection: a 1x1 convolution first,
-    and outputs twice as wide as the groups together.
+    """ResNeXt-29 (Xie et al. 2017, section 5.3) with the widths of a known CIFAR
+    collection: a 1x1 convolution first, and outputs twice as wide as the groups
+    together.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -37,8 +37,9 @@ class Bottleneck(nn.Module):
 
 
 def cifar_resnext(num_classes: int = 10) -> nn.Sequential:
-    """ResNeXt-29 (Xie et al. 2017, section 5.3) with the widths of a known CIFAR collection: a 1x1 convolution first,
-    and outputs twice as wide as the groups together.
+    """ResNeXt-29 (Xie et al. 2017, section 5.3) with the widths of a known CIFAR
+    collection: a 1x1 convolution first, and outputs twice as wide as the groups
+    together.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

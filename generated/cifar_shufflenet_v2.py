@@ -37,15 +37,15 @@ class Filtered(nn.Sequential):
 
 
 class Shuffle(nn.Module):
-    """ShuffleNetV2's block: half of the channels stay as they are (Ma et al. 2018, fig. 3c); with a stride both branches
-    see all of them (fig. 3d).
+    """ShuffleNetV2's block: half of the channels stay as they are (Ma et al. 2018, fig.
+    3c); with a stride both branches see all of them (fig. 3d).
 
     (N, in_channels, H, W) -> (N, out // 2 + out // 2, H / stride, W / stride)
     """
 
     def __init__(self, in_channels: int, out: int, stride: int = 1) -> None:
         super().__init__()
-        self.condition = stride == 1
+        self.stride = stride
         if stride == 1:
             self.branch1 = Slice(0, in_channels // 2)
             self.branch2 = nn.Sequential(
@@ -71,7 +71,7 @@ class Shuffle(nn.Module):
             self.branch4 = Filtered(in_channels, out // 2, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.condition:
+        if self.stride == 1:
             x = torch.cat([self.branch1(x), self.branch2(x)], 1)
         else:
             x = torch.cat([self.branch3(x), self.branch4(x)], 1)
@@ -79,7 +79,8 @@ class Shuffle(nn.Module):
 
 
 class CifarShuffleNetV2(nn.Module):
-    """ShuffleNetV2 (Ma et al. 2018, table 5) on the scale of CIFAR: a 1x1 convolution and no pool before the stages.
+    """ShuffleNetV2 (Ma et al. 2018, table 5) on the scale of CIFAR: a 1x1 convolution
+    and no pool before the stages.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -92,7 +92,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ShuffleNetV2 (Ma et al. 2018, table 5) on the scale of CIFAR: a 1x1 convolution and no pool before the stages.
+    """ShuffleNetV2 (Ma et al. 2018, table 5) on the scale of CIFAR: a 1x1 convolution
+    and no pool before the stages.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -187,8 +188,8 @@ def shuffle(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """ShuffleNetV2's block: half of the channels stay as they are (Ma et al. 2018, fig. 3c); with a stride both branches
-    see all of them (fig. 3d).
+    """ShuffleNetV2's block: half of the channels stay as they are (Ma et al. 2018, fig.
+    3c); with a stride both branches see all of them (fig. 3d).
 
     (N, in_channels, H, W) -> (N, out // 2 + out // 2, H / stride, W / stride)
     """

@@ -120,7 +120,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """VGG-11, 13, 16 and 19 (Simonyan and Zisserman 2015, table 1) on the scale of CIFAR: batch norms, one linear layer.
+    """VGG (Simonyan and Zisserman 2015, table 1) on the scale of CIFAR: batch norms,
+    one linear layer.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -34,7 +34,8 @@ class Attention(nn.Module):
         x = x.flatten(2).transpose(1, 2)
         q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         x = F.scaled_dot_product_attention(q, k, v)
-        x = self.proj(x.transpose(1, 2).flatten(2))
+        x = x.transpose(1, 2).flatten(2)
+        x = self.proj(x)
         return x.transpose(1, 2).view(shape)
 
 
@@ -112,7 +113,8 @@ class Encoder(nn.Module):
 
 
 class CifarViT(nn.Module):
-    """A small vision transformer (Dosovitskiy et al. 2021) for images of 32x32: patches of 4x4 pixels.
+    """A small vision transformer (Dosovitskiy et al. 2021) for images of 32x32: patches
+    of 4x4 pixels.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -27,7 +27,8 @@ def attention(
         .permute(2, 0, 3, 1, 4)
     )
     x = F.scaled_dot_product_attention(q, k, v)
-    x = F.linear(x.transpose(1, 2).flatten(2), proj_weight, proj_bias)
+    x = x.transpose(1, 2).flatten(2)
+    x = F.linear(x, proj_weight, proj_bias)
     return x.transpose(1, 2).view(shape)
 
 
@@ -123,7 +124,8 @@ def init_params(
 
 
 def forward(x: Tensor, params: list[Tensor]) -> Tensor:
-    """A small vision transformer (Dosovitskiy et al. 2021) for images of 32x32: patches of 4x4 pixels.
+    """A small vision transformer (Dosovitskiy et al. 2021) for images of 32x32: patches
+    of 4x4 pixels.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

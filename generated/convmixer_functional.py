@@ -79,7 +79,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ConvMixer (Trockman and Kolter 2022, section 2), in the size for CIFAR: ConvMixer-256/8 with patches of 2x2 pixels.
+    """ConvMixer (Trockman and Kolter 2022, section 2), in the size for CIFAR:
+    ConvMixer-256/8 with patches of 2x2 pixels.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -31,7 +31,8 @@ class Mixer(nn.Module):
 
 
 def convmixer(num_classes: int = 10) -> nn.Sequential:
-    """ConvMixer (Trockman and Kolter 2022, section 2), in the size for CIFAR: ConvMixer-256/8 with patches of 2x2 pixels.
+    """ConvMixer (Trockman and Kolter 2022, section 2), in the size for CIFAR:
+    ConvMixer-256/8 with patches of 2x2 pixels.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -86,7 +86,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """The first half of VGG-11 (Simonyan and Zisserman 2015, table 1), half width, with batch norm before each ReLU.
+    """The first half of VGG-11 (Simonyan and Zisserman 2015, table 1), half width, with
+    batch norm before each ReLU.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -88,7 +88,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """DenseNet-BC for CIFAR (Huang et al. 2017, section 3): 100 layers with growth rate 12.
+    """DenseNet-BC for CIFAR (Huang et al. 2017, section 3): 100 layers with growth rate
+    12.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -121,7 +122,8 @@ def forward(
 
 
 def dense_layer(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:
-    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3:
+    DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """

@@ -101,7 +101,7 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """DenseNet-121, 161, 169 and 201 (Huang et al. 2017, table 1), as torchvision builds them.
+    """DenseNet (Huang et al. 2017, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -146,7 +146,8 @@ def forward(
 
 
 def dense_layer(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:
-    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3:
+    DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """

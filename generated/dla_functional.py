@@ -95,7 +95,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Deep layer aggregation (Yu et al. 2018, fig. 2f and table 1) on the scale of CIFAR; with nested trees, a simple one.
+    """Deep layer aggregation (Yu et al. 2018, fig. 2f and table 1) on the scale of
+    CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -186,7 +187,7 @@ def residual_buffers(
 
 
 def root(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:
-    """The block root.
+    """Merges maps: a 1x1 convolution of all their channels.
 
     (N, in_channels, H, W) -> (N, out, H, W)
     """

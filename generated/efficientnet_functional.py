@@ -24,12 +24,6 @@ def dropout(
     return x * torch.empty_like(x).bernoulli_(1 - p, generator=generator).div_(1 - p)
 
 
-def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
-    nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
-    return nearest if nearest >= 0.9 * x else nearest + divisor
-
-
 def take(tensors: list[Tensor], count: int) -> list[Tensor]:
     """Removes and returns the next `count` tensors of a reversed list."""
     return [tensors.pop() for _ in range(count)]
@@ -87,21 +81,21 @@ def init_params(
     """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(32, 3, 3, 3), init.ones(32), init.zeros(32)]
-    params += mbconv_params(init, 32, 1, 3, 16)
-    params += mbconv_params(init, 16, 6, 3, 24)
-    params += mbconv_params(init, 24, 6, 3, 24)
-    params += mbconv_params(init, 24, 6, 5, 40)
-    params += mbconv_params(init, 40, 6, 5, 40)
-    params += mbconv_params(init, 40, 6, 3, 80)
-    params += mbconv_params(init, 80, 6, 3, 80)
-    params += mbconv_params(init, 80, 6, 3, 80)
-    params += mbconv_params(init, 80, 6, 5, 112)
-    params += mbconv_params(init, 112, 6, 5, 112)
-    params += mbconv_params(init, 112, 6, 5, 112)
-    params += mbconv_params(init, 112, 6, 5, 192)
+    params += mbconv_params(init, 32, expand=1, kernel=3, channels=16)
+    params += mbconv_params(init, 16, expand=6, kernel=3, channels=24)
+    params += mbconv_params(init, 24, expand=6, kernel=3, channels=24)
+    params += mbconv_params(init, 24, expand=6, kernel=5, channels=40)
+    params += mbconv_params(init, 40, expand=6, kernel=5, channels=40)
+    params += mbconv_params(init, 40, expand=6, kernel=3, channels=80)
+    params += mbconv_params(init, 80, expand=6, kernel=3, channels=80)
+    params += mbconv_params(init, 80, expand=6, kernel=3, channels=80)
+    params += mbconv_params(init, 80, expand=6, kernel=5, channels=112)
+    params += mbconv_params(init, 112, expand=6, kernel=5, channels=112)
+    params += mbconv_params(init, 112, expand=6, kernel=5, channels=112)
+    params += mbconv_params(init, 112, expand=6, kernel=5, channels=192)
     for _ in range(3):
-        params += mbconv_params(init, 192, 6, 5, 192)
-    params += mbconv_params(init, 192, 6, 3, 320)
+        params += mbconv_params(init, 192, expand=6, kernel=5, channels=192)
+    params += mbconv_params(init, 192, expand=6, kernel=3, channels=320)
     params += [
         init.kaiming_normal(1280, 320, 1, 1),
         init.ones(1280),
@@ -144,8 +138,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """EfficientNet (Tan and Le 2019, table 1), as torchvision builds it: B0, and B1 to B7, which are wider and deeper
-    and see larger images (section 3.3).
+    """EfficientNet (Tan and Le 2019, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, 1000) logits
     """
@@ -158,27 +151,129 @@ def forward(
     bn1_mean, bn1_var = take(b, 2)
     x = F.silu(F.batch_norm(x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training))
     # stage1
-    x = mbconv(x, p, b, training, generator, 1, 3, 16, 0)
+    x = mbconv(x, p, b, training, generator, expand=1, kernel=3, channels=16, drop=0.0)
     # stage2
-    x = mbconv(x, p, b, training, generator, 6, 3, 24, 0.0125, stride=2)
-    x = mbconv(x, p, b, training, generator, 6, 3, 24, 0.025)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=3,
+        channels=24,
+        drop=0.2 * 1 / 16,
+        stride=2,
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=3, channels=24, drop=0.2 * 2 / 16
+    )
     # stage3
-    x = mbconv(x, p, b, training, generator, 6, 5, 40, 0.0375, stride=2)
-    x = mbconv(x, p, b, training, generator, 6, 5, 40, 0.05)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=5,
+        channels=40,
+        drop=0.2 * 3 / 16,
+        stride=2,
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=5, channels=40, drop=0.2 * 4 / 16
+    )
     # stage4
-    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.0625, stride=2)
-    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.075)
-    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.0875)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=3,
+        channels=80,
+        drop=0.2 * 5 / 16,
+        stride=2,
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=3, channels=80, drop=0.2 * 6 / 16
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=3, channels=80, drop=0.2 * 7 / 16
+    )
     # stage5
-    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.1)
-    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.1125)
-    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.125)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=5,
+        channels=112,
+        drop=0.2 * 8 / 16,
+    )
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=5,
+        channels=112,
+        drop=0.2 * 9 / 16,
+    )
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=5,
+        channels=112,
+        drop=0.2 * 10 / 16,
+    )
     # stage6
-    x = mbconv(x, p, b, training, generator, 6, 5, 192, 0.1375, stride=2)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=5,
+        channels=192,
+        drop=0.2 * 11 / 16,
+        stride=2,
+    )
     for i in range(3):
-        x = mbconv(x, p, b, training, generator, 6, 5, 192, 0.2 * (i + 12) / 16)
+        x = mbconv(
+            x,
+            p,
+            b,
+            training,
+            generator,
+            expand=6,
+            kernel=5,
+            channels=192,
+            drop=0.2 * (i + 12) / 16,
+        )
     # stage7
-    x = mbconv(x, p, b, training, generator, 6, 3, 320, 0.1875)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=3,
+        channels=320,
+        drop=0.2 * 15 / 16,
+    )
     # head
     conv2_weight, bn2_weight, bn2_bias = take(p, 3)
     x = F.conv2d(x, conv2_weight)
@@ -192,7 +287,8 @@ def forward(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -225,9 +321,10 @@ def mbconv(
     drop: float,
     stride: int = 1,
 ) -> Tensor:
-    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the channels, project back.
+    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the
+    channels, project back.
 
-    (N, in_channels, H, W) -> (N, round_to(channels, 8), H / stride, W / stride)
+    (N, in_channels, H, W) -> (N, channels, H / stride, W / stride)
     """
     in_channels = x.shape[1]
     y = x
@@ -253,7 +350,7 @@ def mbconv(
     y = F.batch_norm(y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training)
     return (
         x + drop_path(y, drop, training, generator)
-        if stride == 1 and in_channels == round_to(channels, 8)
+        if stride == 1 and in_channels == channels
         else y
     )
 
@@ -276,9 +373,9 @@ def mbconv_params(
     ]
     tensors += squeeze_excite_params(init, expand * in_channels, in_channels // 4)
     tensors += [
-        init.kaiming_normal(round_to(channels, 8), expand * in_channels, 1, 1),
-        init.ones(round_to(channels, 8)),
-        init.zeros(round_to(channels, 8)),
+        init.kaiming_normal(channels, expand * in_channels, 1, 1),
+        init.ones(channels),
+        init.zeros(channels),
     ]
     return tensors
 
@@ -293,7 +390,7 @@ def mbconv_buffers(
     tensors += [
         init.zeros(expand * in_channels),
         init.ones(expand * in_channels),
-        init.zeros(round_to(channels, 8)),
-        init.ones(round_to(channels, 8)),
+        init.zeros(channels),
+        init.ones(channels),
     ]
     return tensors

@@ -5,28 +5,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def drop_path(
-    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
-) -> Tensor:
-    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
-    if not training or p == 0:
-        return x
-    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
-    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
-
-
 class DropPath(nn.Module):
-    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+    """Stochastic depth (Huang et al. 2016): an example is 0 with probability p."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return drop_path(x, self.p, self.training)
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.empty(
+            x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device
+        )
+        return x * kept.bernoulli_(1 - self.p).div_(1 - self.p)
 
 
-class FusedMbconv(nn.Module):
+class FusedMBConv(nn.Module):
     """The block fused_mbconv.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
@@ -60,16 +55,17 @@ class FusedMbconv(nn.Module):
             ]
         self.body = nn.Sequential(*body)
         self.drop_path = DropPath(drop)
-        self.adds = stride == 1 and in_channels == out
+        self.use_residual = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.body(x)
-        x = x + self.drop_path(y) if self.adds else y
+        x = x + self.drop_path(y) if self.use_residual else y
         return x
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -89,8 +85,9 @@ class SqueezeExcite(nn.Module):
         return x
 
 
-class Mbconv(nn.Module):
-    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the channels, project back.
+class MBConv(nn.Module):
+    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the
+    channels, project back.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -119,17 +116,18 @@ class Mbconv(nn.Module):
             nn.BatchNorm2d(out, eps=0.001),
         )
         self.drop_path = DropPath(drop)
-        self.adds = stride == 1 and in_channels == out
+        self.use_residual = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.body(x)
-        x = x + self.drop_path(y) if self.adds else y
+        x = x + self.drop_path(y) if self.use_residual else y
         return x
 
 
 class EfficientNetV2(nn.Module):
-    """EfficientNetV2 (Tan and Le 2021, table 4, and the authors' M and L), as torchvision builds it. `n1` to `n7` are the
-    blocks of the stages, `w1` to `w7` their channels. The sixth and last stage of S, of 15 blocks, is two stages here.
+    """EfficientNetV2 (Tan and Le 2021, table 4, and the authors' M and L), with
+    torchvision's layers. `n1` to `n7` are the blocks of the stages, `w1` to `w7`
+    their channels. The sixth and last stage of S, of 15 blocks, is two stages here.
 
     (N, 3, 384, 384) -> (N, 1000) logits
     """
@@ -139,29 +137,45 @@ class EfficientNetV2(nn.Module):
         self.conv1 = nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(24, eps=0.001)
         self.stage1 = nn.Sequential(
-            FusedMbconv(24, 1, 24, 0), FusedMbconv(24, 1, 24, 0.005)
+            FusedMBConv(24, expand=1, out=24, drop=0.0),
+            FusedMBConv(24, expand=1, out=24, drop=0.2 * 1 / 40),
         )
         self.stage2 = nn.Sequential(
-            FusedMbconv(24, 4, 48, 0.01, stride=2),
-            *(FusedMbconv(48, 4, 48, 0.2 * (i + 3) / 40) for i in range(3)),
+            FusedMBConv(24, expand=4, out=48, drop=0.2 * 2 / 40, stride=2),
+            *(
+                FusedMBConv(48, expand=4, out=48, drop=0.2 * (i + 3) / 40)
+                for i in range(3)
+            ),
         )
         self.stage3 = nn.Sequential(
-            FusedMbconv(48, 4, 64, 0.03, stride=2),
-            *(FusedMbconv(64, 4, 64, 0.2 * (i + 7) / 40) for i in range(3)),
+            FusedMBConv(48, expand=4, out=64, drop=0.2 * 6 / 40, stride=2),
+            *(
+                FusedMBConv(64, expand=4, out=64, drop=0.2 * (i + 7) / 40)
+                for i in range(3)
+            ),
         )
         self.stage4 = nn.Sequential(
-            Mbconv(64, 4, 128, 0.05, stride=2),
-            *(Mbconv(128, 4, 128, 0.2 * (i + 11) / 40) for i in range(5)),
+            MBConv(64, expand=4, out=128, drop=0.2 * 10 / 40, stride=2),
+            *(
+                MBConv(128, expand=4, out=128, drop=0.2 * (i + 11) / 40)
+                for i in range(5)
+            ),
         )
         self.stage5 = nn.Sequential(
-            Mbconv(128, 6, 160, 0.08),
-            *(Mbconv(160, 6, 160, 0.2 * (i + 17) / 40) for i in range(8)),
+            MBConv(128, expand=6, out=160, drop=0.2 * 16 / 40),
+            *(
+                MBConv(160, expand=6, out=160, drop=0.2 * (i + 17) / 40)
+                for i in range(8)
+            ),
         )
         self.stage6 = nn.Sequential(
-            Mbconv(160, 6, 256, 0.125, stride=2),
-            *(Mbconv(256, 6, 256, 0.2 * (i + 26) / 40) for i in range(13)),
+            MBConv(160, expand=6, out=256, drop=0.2 * 25 / 40, stride=2),
+            *(
+                MBConv(256, expand=6, out=256, drop=0.2 * (i + 26) / 40)
+                for i in range(13)
+            ),
         )
-        self.stage7 = Mbconv(256, 6, 256, 0.195)
+        self.stage7 = MBConv(256, expand=6, out=256, drop=0.2 * 39 / 40)
         self.conv2 = nn.Conv2d(256, 1280, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(1280, eps=0.001)
         self.dropout = nn.Dropout(0.2)

@@ -144,8 +144,9 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """EfficientNetV2 (Tan and Le 2021, table 4, and the authors' M and L), as torchvision builds it. `n1` to `n7` are the
-    blocks of the stages, `w1` to `w7` their channels. The sixth and last stage of S, of 15 blocks, is two stages here.
+    """EfficientNetV2 (Tan and Le 2021, table 4, and the authors' M and L), with
+    torchvision's layers. `n1` to `n7` are the blocks of the stages, `w1` to `w7`
+    their channels. The sixth and last stage of S, of 15 blocks, is two stages here.
 
     (N, 3, 384, 384) -> (N, 1000) logits
     """
@@ -160,30 +161,48 @@ def forward(
         F.batch_norm(x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training, eps=0.001)
     )
     # stage1
-    x = fused_mbconv(x, p, b, training, generator, 1, 24, 0)
-    x = fused_mbconv(x, p, b, training, generator, 1, 24, 0.005)
+    x = fused_mbconv(x, p, b, training, generator, expand=1, out=24, drop=0.0)
+    x = fused_mbconv(x, p, b, training, generator, expand=1, out=24, drop=0.2 * 1 / 40)
     # stage2
-    x = fused_mbconv(x, p, b, training, generator, 4, 48, 0.01, stride=2)
+    x = fused_mbconv(
+        x, p, b, training, generator, expand=4, out=48, drop=0.2 * 2 / 40, stride=2
+    )
     for i in range(3):
-        x = fused_mbconv(x, p, b, training, generator, 4, 48, 0.2 * (i + 3) / 40)
+        x = fused_mbconv(
+            x, p, b, training, generator, expand=4, out=48, drop=0.2 * (i + 3) / 40
+        )
     # stage3
-    x = fused_mbconv(x, p, b, training, generator, 4, 64, 0.03, stride=2)
+    x = fused_mbconv(
+        x, p, b, training, generator, expand=4, out=64, drop=0.2 * 6 / 40, stride=2
+    )
     for i in range(3):
-        x = fused_mbconv(x, p, b, training, generator, 4, 64, 0.2 * (i + 7) / 40)
+        x = fused_mbconv(
+            x, p, b, training, generator, expand=4, out=64, drop=0.2 * (i + 7) / 40
+        )
     # stage4
-    x = mbconv(x, p, b, training, generator, 4, 128, 0.05, stride=2)
+    x = mbconv(
+        x, p, b, training, generator, expand=4, out=128, drop=0.2 * 10 / 40, stride=2
+    )
     for i in range(5):
-        x = mbconv(x, p, b, training, generator, 4, 128, 0.2 * (i + 11) / 40)
+        x = mbconv(
+            x, p, b, training, generator, expand=4, out=128, drop=0.2 * (i + 11) / 40
+        )
     # stage5
-    x = mbconv(x, p, b, training, generator, 6, 160, 0.08)
+    x = mbconv(x, p, b, training, generator, expand=6, out=160, drop=0.2 * 16 / 40)
     for i in range(8):
-        x = mbconv(x, p, b, training, generator, 6, 160, 0.2 * (i + 17) / 40)
+        x = mbconv(
+            x, p, b, training, generator, expand=6, out=160, drop=0.2 * (i + 17) / 40
+        )
     # stage6
-    x = mbconv(x, p, b, training, generator, 6, 256, 0.125, stride=2)
+    x = mbconv(
+        x, p, b, training, generator, expand=6, out=256, drop=0.2 * 25 / 40, stride=2
+    )
     for i in range(13):
-        x = mbconv(x, p, b, training, generator, 6, 256, 0.2 * (i + 26) / 40)
+        x = mbconv(
+            x, p, b, training, generator, expand=6, out=256, drop=0.2 * (i + 26) / 40
+        )
     # stage7
-    x = mbconv(x, p, b, training, generator, 6, 256, 0.195)
+    x = mbconv(x, p, b, training, generator, expand=6, out=256, drop=0.2 * 39 / 40)
     # head
     conv2_weight, bn2_weight, bn2_bias = take(p, 3)
     x = F.conv2d(x, conv2_weight)
@@ -285,7 +304,8 @@ def fused_mbconv_buffers(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -317,7 +337,8 @@ def mbconv(
     drop: float,
     stride: int = 1,
 ) -> Tensor:
-    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the channels, project back.
+    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the
+    channels, project back.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -116,8 +116,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """FCOS (Tian et al. 2019) on ResNet-50 with a feature pyramid (Lin et al. 2017), as torchvision builds it; the distances are
-    logarithms, as in the paper.
+    """FCOS (Tian et al. 2019) on ResNet-50 with a feature pyramid (Lin et al. 2017),
+    with torchvision's layers; the distances are logarithms, as in the paper.
 
     (N, 3, 640, 640) ->
         (N, 96, 80, 80) p3
@@ -214,7 +214,8 @@ def bottleneck(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut (torchvision's "v1.5").
+    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut
+    (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

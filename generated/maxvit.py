@@ -5,22 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def drop_path(
-    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
-) -> Tensor:
-    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
-    if not training or p == 0:
-        return x
-    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
-    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
-
-
 def join_windows(
     x: Tensor, size: tuple[int, int], window: int, grid: bool = False
 ) -> Tensor:
     """The map of a size from its windows, without padding: the inverse of `split_windows`."""
     h, w = size
-    x = x.unflatten(2, (window, window)).unflatten(1, (-(-h // window), -1))
+    x = x.unflatten(1, (window, window)).unflatten(
+        0, (-1, -(-h // window), -(-w // window))
+    )
     x = x.permute(0, 3, 1, 4, 2, 5) if grid else x.transpose(2, 3)
     x = x.flatten(3, 4).flatten(1, 2)
     return x[:, :h, :w]
@@ -35,7 +27,7 @@ def relative_index(window: int, device: torch.device | None = None) -> Tensor:
 
 
 def split_windows(x: Tensor, window: int, grid: bool = False) -> Tensor:
-    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N, windows, window * window, C)."""
+    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N * windows, window * window, C)."""
     h, w = x.shape[1:3]
     if h % window or w % window:
         x = F.pad(x, (0, 0, 0, -w % window, 0, -h % window))
@@ -47,7 +39,7 @@ def split_windows(x: Tensor, window: int, grid: bool = False) -> Tensor:
         )
     else:
         x = x.unflatten(2, (-1, window)).unflatten(1, (-1, window)).transpose(2, 3)
-    return x.flatten(3, 4).flatten(1, 2)
+    return x.flatten(3, 4).flatten(0, 2)
 
 
 class ChannelsLast(nn.Sequential):
@@ -61,14 +53,19 @@ class ChannelsLast(nn.Sequential):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+    """Stochastic depth (Huang et al. 2016): an example is 0 with probability p."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return drop_path(x, self.p, self.training)
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.empty(
+            x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device
+        )
+        return x * kept.bernoulli_(1 - self.p).div_(1 - self.p)
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -108,17 +105,17 @@ class RelativeAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h, w = x.shape[2:]
         x = split_windows(x.permute(0, 2, 3, 1), self.window, self.grid)
-        q, k, v = (
-            self.qkv(x).unflatten(3, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
-        )
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mask = self.table[self.index].permute(2, 0, 1)
         x = F.scaled_dot_product_attention(q, k, v, mask, scale=self.scale)
-        x = self.proj(x.transpose(2, 3).flatten(3))
+        x = x.transpose(1, 2).flatten(2)
+        x = self.proj(x)
         return join_windows(x, (h, w), self.window, self.grid).permute(0, 3, 1, 2)
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -138,7 +135,7 @@ class SqueezeExcite(nn.Module):
         return x
 
 
-class Mbconv(nn.Module):
+class MBConv(nn.Module):
     """The block mbconv.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
@@ -221,14 +218,14 @@ class Maxvit(nn.Sequential):
         self, in_channels: int, out: int, drop: float, stride: int = 1
     ) -> None:
         super().__init__(
-            Mbconv(in_channels, out, drop, stride),
+            MBConv(in_channels, out=out, drop=drop, stride=stride),
             Transformer(out, False, drop),
             Transformer(out, True, drop),
         )
 
 
 class MaxViT(nn.Module):
-    """MaxViT (Tu et al. 2022, section 3 and table 1), as torchvision builds it.
+    """MaxViT (Tu et al. 2022, section 3 and table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -241,16 +238,18 @@ class MaxViT(nn.Module):
             nn.GELU(),
             nn.Conv2d(64, 64, 3, padding=1),
         )
-        self.stage1 = nn.Sequential(Maxvit(64, 64, 0, stride=2), Maxvit(64, 64, 0.02))
+        self.stage1 = nn.Sequential(
+            Maxvit(64, 64, 0.0, stride=2), Maxvit(64, 64, 0.2 * 1 / 10)
+        )
         self.stage2 = nn.Sequential(
-            Maxvit(64, 128, 0.04, stride=2), Maxvit(128, 128, 0.06)
+            Maxvit(64, 128, 0.2 * 2 / 10, stride=2), Maxvit(128, 128, 0.2 * 3 / 10)
         )
         self.stage3 = nn.Sequential(
-            Maxvit(128, 256, 0.08, stride=2),
+            Maxvit(128, 256, 0.2 * 4 / 10, stride=2),
             *(Maxvit(256, 256, 0.2 * (i + 5) / 10) for i in range(4)),
         )
         self.stage4 = nn.Sequential(
-            Maxvit(256, 512, 0.18, stride=2), Maxvit(512, 512, 0.2)
+            Maxvit(256, 512, 0.2 * 9 / 10, stride=2), Maxvit(512, 512, 0.2 * 10 / 10)
         )
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),

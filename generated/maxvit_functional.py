@@ -20,7 +20,9 @@ def join_windows(
 ) -> Tensor:
     """The map of a size from its windows, without padding: the inverse of `split_windows`."""
     h, w = size
-    x = x.unflatten(2, (window, window)).unflatten(1, (-(-h // window), -1))
+    x = x.unflatten(1, (window, window)).unflatten(
+        0, (-1, -(-h // window), -(-w // window))
+    )
     x = x.permute(0, 3, 1, 4, 2, 5) if grid else x.transpose(2, 3)
     x = x.flatten(3, 4).flatten(1, 2)
     return x[:, :h, :w]
@@ -55,12 +57,13 @@ def relative_attention(
     x = split_windows(x.permute(0, 2, 3, 1), window, grid)
     q, k, v = (
         F.linear(x, qkv_weight, qkv_bias)
-        .unflatten(3, (3, heads, -1))
-        .permute(3, 0, 1, 4, 2, 5)
+        .unflatten(2, (3, heads, -1))
+        .permute(2, 0, 3, 1, 4)
     )
     mask = table[relative_index(window, x.device)].permute(2, 0, 1)
     x = F.scaled_dot_product_attention(q, k, v, mask, scale=scale)
-    x = F.linear(x.transpose(2, 3).flatten(3), proj_weight, proj_bias)
+    x = x.transpose(1, 2).flatten(2)
+    x = F.linear(x, proj_weight, proj_bias)
     return join_windows(x, (h, w), window, grid).permute(0, 3, 1, 2)
 
 
@@ -73,7 +76,7 @@ def relative_index(window: int, device: torch.device | None = None) -> Tensor:
 
 
 def split_windows(x: Tensor, window: int, grid: bool = False) -> Tensor:
-    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N, windows, window * window, C)."""
+    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N * windows, window * window, C)."""
     h, w = x.shape[1:3]
     if h % window or w % window:
         x = F.pad(x, (0, 0, 0, -w % window, 0, -h % window))
@@ -85,7 +88,7 @@ def split_windows(x: Tensor, window: int, grid: bool = False) -> Tensor:
         )
     else:
         x = x.unflatten(2, (-1, window)).unflatten(1, (-1, window)).transpose(2, 3)
-    return x.flatten(3, 4).flatten(1, 2)
+    return x.flatten(3, 4).flatten(0, 2)
 
 
 def take(tensors: list[Tensor], count: int) -> list[Tensor]:
@@ -189,7 +192,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """MaxViT (Tu et al. 2022, section 3 and table 1), as torchvision builds it.
+    """MaxViT (Tu et al. 2022, section 3 and table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -208,18 +211,18 @@ def forward(
     conv2_weight, conv2_bias = take(p, 2)
     x = F.conv2d(x, conv2_weight, conv2_bias, padding=1)
     # stage1
-    x = maxvit(x, p, b, training, generator, 64, 0, stride=2)
-    x = maxvit(x, p, b, training, generator, 64, 0.02)
+    x = maxvit(x, p, b, training, generator, 64, 0.0, stride=2)
+    x = maxvit(x, p, b, training, generator, 64, 0.2 * 1 / 10)
     # stage2
-    x = maxvit(x, p, b, training, generator, 128, 0.04, stride=2)
-    x = maxvit(x, p, b, training, generator, 128, 0.06)
+    x = maxvit(x, p, b, training, generator, 128, 0.2 * 2 / 10, stride=2)
+    x = maxvit(x, p, b, training, generator, 128, 0.2 * 3 / 10)
     # stage3
-    x = maxvit(x, p, b, training, generator, 256, 0.08, stride=2)
+    x = maxvit(x, p, b, training, generator, 256, 0.2 * 4 / 10, stride=2)
     for i in range(4):
         x = maxvit(x, p, b, training, generator, 256, 0.2 * (i + 5) / 10)
     # stage4
-    x = maxvit(x, p, b, training, generator, 512, 0.18, stride=2)
-    x = maxvit(x, p, b, training, generator, 512, 0.2)
+    x = maxvit(x, p, b, training, generator, 512, 0.2 * 9 / 10, stride=2)
+    x = maxvit(x, p, b, training, generator, 512, 0.2 * 10 / 10)
     # head
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
@@ -231,7 +234,8 @@ def forward(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -421,7 +425,7 @@ def maxvit(
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
-    x = mbconv(x, p, b, training, generator, out, drop, stride)
+    x = mbconv(x, p, b, training, generator, out=out, drop=drop, stride=stride)
     x = transformer(x, p, training, generator, False, drop)
     return transformer(x, p, training, generator, True, drop)
 

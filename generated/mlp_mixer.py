@@ -35,7 +35,8 @@ class Mix(nn.Module):
 
 
 class Mixer(nn.Module):
-    """A perceptron across the patches for each channel, then one across the channels for each patch.
+    """A perceptron across the patches for each channel, then one across the channels
+    for each patch.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -57,7 +58,8 @@ class Mixer(nn.Module):
 
 
 class MLPMixer(nn.Module):
-    """MLP-Mixer (Tolstikhin et al. 2021, fig. 1), small and for images of 32x32: patches of 4x4 pixels.
+    """MLP-Mixer (Tolstikhin et al. 2021, fig. 1), small and for images of 32x32:
+    patches of 4x4 pixels.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

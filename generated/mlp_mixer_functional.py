@@ -102,7 +102,8 @@ def init_params(
 
 
 def forward(x: Tensor, params: list[Tensor]) -> Tensor:
-    """MLP-Mixer (Tolstikhin et al. 2021, fig. 1), small and for images of 32x32: patches of 4x4 pixels.
+    """MLP-Mixer (Tolstikhin et al. 2021, fig. 1), small and for images of 32x32:
+    patches of 4x4 pixels.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -123,7 +124,8 @@ def forward(x: Tensor, params: list[Tensor]) -> Tensor:
 
 
 def mixer(x: Tensor, p: list[Tensor]) -> Tensor:
-    """A perceptron across the patches for each channel, then one across the channels for each patch.
+    """A perceptron across the patches for each channel, then one across the channels
+    for each patch.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """

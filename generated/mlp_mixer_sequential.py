@@ -37,7 +37,8 @@ class Mix(nn.Module):
 
 
 class Mixer(nn.Module):
-    """A perceptron across the patches for each channel, then one across the channels for each patch.
+    """A perceptron across the patches for each channel, then one across the channels
+    for each patch.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -59,7 +60,8 @@ class Mixer(nn.Module):
 
 
 def mlp_mixer(num_classes: int = 10) -> nn.Sequential:
-    """MLP-Mixer (Tolstikhin et al. 2021, fig. 1), small and for images of 32x32: patches of 4x4 pixels.
+    """MLP-Mixer (Tolstikhin et al. 2021, fig. 1), small and for images of 32x32:
+    patches of 4x4 pixels.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

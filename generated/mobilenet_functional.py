@@ -86,7 +86,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """MobileNet (Howard et al. 2017, table 1) on the scale of CIFAR: the first convolution keeps the size.
+    """MobileNet (Howard et al. 2017, table 1) on the scale of CIFAR: the first
+    convolution keeps the size.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -123,7 +124,8 @@ def forward(
 def separable(
     x: Tensor, p: list[Tensor], b: list[Tensor], training: bool, stride: int = 1
 ) -> Tensor:
-    """Depthwise separable convolution (fig. 3): filter each channel on its own, then mix the channels.
+    """Depthwise separable convolution (fig. 3): filter each channel on its own, then
+    mix the channels.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

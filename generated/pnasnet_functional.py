@@ -90,8 +90,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Cells in the manner of progressive neural architecture search (Liu et al. 2018, fig. 2), of one or two pairs of
-    operations.
+    """Cells in the manner of progressive neural architecture search (Liu et al. 2018,
+    fig. 2), of one or two pairs of operations.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

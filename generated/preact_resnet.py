@@ -53,7 +53,7 @@ class Residual(nn.Module):
 
 
 class PreactResNet(nn.Module):
-    """Pre-activation ResNet (He et al. 2016, fig. 1b) with the stages of ResNet-18 to 152, on the scale of CIFAR.
+    """Pre-activation ResNet (He et al. 2016, fig. 1b) on the scale of CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -86,7 +86,7 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Pre-activation ResNet (He et al. 2016, fig. 1b) with the stages of ResNet-18 to 152, on the scale of CIFAR.
+    """Pre-activation ResNet (He et al. 2016, fig. 1b) on the scale of CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -51,7 +51,7 @@ class Residual(nn.Module):
 
 
 def preact_resnet(num_classes: int = 10) -> nn.Sequential:
-    """Pre-activation ResNet (He et al. 2016, fig. 1b) with the stages of ResNet-18 to 152, on the scale of CIFAR.
+    """Pre-activation ResNet (He et al. 2016, fig. 1b) on the scale of CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -90,7 +90,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """SENet-18 with pre-activation: squeeze-and-excitation (Hu et al. 2018) in the blocks of He et al. 2016.
+    """SENet-18 with pre-activation: squeeze-and-excitation (Hu et al. 2018) in the
+    blocks of He et al. 2016.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -122,7 +123,8 @@ def forward(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """

@@ -90,7 +90,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """PreResNet for CIFAR-10 (He et al. 2016, appendix): bottlenecks at depth 164 and 1001, residual blocks at 110.
+    """PreResNet for CIFAR-10 (He et al. 2016, appendix): bottlenecks at depth 164 and
+    1001, residual blocks at 110.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -130,7 +131,8 @@ def bottleneck(
     first: bool,
     stride: int = 1,
 ) -> Tensor:
-    """In the first unit, and where the shape changes, body and shortcut share the first activation.
+    """In the first unit, and where the shape changes, body and shortcut share the first
+    activation.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

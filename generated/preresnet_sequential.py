@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """In the first unit, and where the shape changes, body and shortcut share the first activation.
+    """In the first unit, and where the shape changes, body and shortcut share the first
+    activation.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -45,7 +46,8 @@ class Bottleneck(nn.Module):
 
 
 def preresnet(num_classes: int = 10) -> nn.Sequential:
-    """PreResNet for CIFAR-10 (He et al. 2016, appendix): bottlenecks at depth 164 and 1001, residual blocks at 110.
+    """PreResNet for CIFAR-10 (He et al. 2016, appendix): bottlenecks at depth 164 and
+    1001, residual blocks at 110.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -27,8 +28,9 @@ class SqueezeExcite(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block whose middle is as wide as its ends, and is split into groups of `group` channels; RegNetY has
-    squeeze-and-excitation in it (Radosavovic et al. 2020).
+    """Bottleneck block whose middle is as wide as its ends, and is split into groups of
+    `group` channels; RegNetY has squeeze-and-excitation in it (Radosavovic et al.
+    2020).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -67,8 +69,9 @@ class Bottleneck(nn.Module):
 
 
 class RegNet(nn.Module):
-    """RegNetX and RegNetY (Radosavovic et al. 2020, figs. 17 and 18), as torchvision builds them. `d1` to `d4` are the
-    blocks of the four stages, `w1` to `w4` their channels, which the paper derives from a line.
+    """RegNet (Radosavovic et al. 2020, figs. 17 and 18), with torchvision's layers.
+    `d1` to `d4` are the blocks of the four stages, `w1` to `w4` their channels,
+    which the paper derives from a line.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

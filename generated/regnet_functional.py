@@ -101,8 +101,9 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """RegNetX and RegNetY (Radosavovic et al. 2020, figs. 17 and 18), as torchvision builds them. `d1` to `d4` are the
-    blocks of the four stages, `w1` to `w4` their channels, which the paper derives from a line.
+    """RegNet (Radosavovic et al. 2020, figs. 17 and 18), with torchvision's layers.
+    `d1` to `d4` are the blocks of the four stages, `w1` to `w4` their channels,
+    which the paper derives from a line.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -136,7 +137,8 @@ def forward(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -166,8 +168,9 @@ def bottleneck(
     group: int,
     stride: int = 1,
 ) -> Tensor:
-    """Bottleneck block whose middle is as wide as its ends, and is split into groups of `group` channels; RegNetY has
-    squeeze-and-excitation in it (Radosavovic et al. 2020).
+    """Bottleneck block whose middle is as wide as its ends, and is split into groups of
+    `group` channels; RegNetY has squeeze-and-excitation in it (Radosavovic et al.
+    2020).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -94,7 +94,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ResNet-18 and 34 (He et al. 2015, table 1), as torchvision builds them.
+    """ResNet of two convolutions a block (He et al. 2015, table 1), with torchvision's
+    layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

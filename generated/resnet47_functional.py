@@ -89,7 +89,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """PreResNet-47 for CIFAR-10: bottleneck blocks whose stride sits in the first 1x1 convolution.
+    """PreResNet-47 for CIFAR-10: bottleneck blocks whose stride sits in the first 1x1
+    convolution.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -125,7 +126,8 @@ def bottleneck(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 4.1).
+    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et
+    al. 2016, section 4.1).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -84,7 +84,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ResNeXt-29 8x64d for CIFAR (Xie et al. 2017, section 5.3); groups=16 makes ResNeXt-29 16x64d.
+    """ResNeXt-29 8x64d for CIFAR (Xie et al. 2017, section 5.3); groups=16 makes
+    ResNeXt-29 16x64d.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

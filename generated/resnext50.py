@@ -46,7 +46,8 @@ class Bottleneck(nn.Module):
 
 
 class ResNeXt50(nn.Module):
-    """ResNeXt-50 (Xie et al. 2017, table 1) and 101, as torchvision builds them: the 3x3 is split into groups.
+    """ResNeXt (Xie et al. 2017, table 1), with torchvision's layers: the 3x3 is split
+    into groups.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

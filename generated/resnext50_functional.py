@@ -102,7 +102,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ResNeXt-50 (Xie et al. 2017, table 1) and 101, as torchvision builds them: the 3x3 is split into groups.
+    """ResNeXt (Xie et al. 2017, table 1), with torchvision's layers: the 3x3 is split
+    into groups.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

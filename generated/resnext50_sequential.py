@@ -44,7 +44,8 @@ class Bottleneck(nn.Module):
 
 
 def resnext50(num_classes: int = 1000) -> nn.Sequential:
-    """ResNeXt-50 (Xie et al. 2017, table 1) and 101, as torchvision builds them: the 3x3 is split into groups.
+    """ResNeXt (Xie et al. 2017, table 1), with torchvision's layers: the 3x3 is split
+    into groups.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

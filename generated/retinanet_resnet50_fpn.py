@@ -19,7 +19,8 @@ class Projection(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut (torchvision's "v1.5").
+    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut
+    (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -110,8 +111,9 @@ class SharedHead(nn.Module):
 
 
 class RetinaNet(nn.Module):
-    """RetinaNet (Lin et al. 2017) on ResNet-50 with a feature pyramid, as torchvision builds it: at each position of each map the
-    scores of the classes for each of nine anchors, then four numbers for each.
+    """RetinaNet (Lin et al. 2017) on ResNet-50 with a feature pyramid, with
+    torchvision's layers: at each position of each map the scores of the classes for
+    each of nine anchors, then four numbers for each.
 
     (N, 3, 640, 640) ->
         (N, 855, 80, 80) p3

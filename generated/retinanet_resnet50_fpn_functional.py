@@ -116,8 +116,9 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """RetinaNet (Lin et al. 2017) on ResNet-50 with a feature pyramid, as torchvision builds it: at each position of each map the
-    scores of the classes for each of nine anchors, then four numbers for each.
+    """RetinaNet (Lin et al. 2017) on ResNet-50 with a feature pyramid, with
+    torchvision's layers: at each position of each map the scores of the classes for
+    each of nine anchors, then four numbers for each.
 
     (N, 3, 640, 640) ->
         (N, 855, 80, 80) p3
@@ -214,7 +215,8 @@ def bottleneck(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut (torchvision's "v1.5").
+    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut
+    (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -149,7 +149,7 @@ def residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -80,7 +80,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Digits in scenes, found by YOLO with anchors (Redmon et al. 2016) on one map of stride 8.
+    """Digits in scenes, found by YOLO with anchors (Redmon et al. 2016) on one map of
+    stride 8.
 
     (N, 3, 96, 96) -> (N, 30, 12, 12)
     """
@@ -115,7 +116,7 @@ def residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -114,7 +114,8 @@ def forward(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -143,7 +144,8 @@ def se_residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Residual block whose body ends in a gate on each channel; the reduction ratio is 16.
+    """Residual block whose body ends in a gate on each channel; the reduction ratio is
+    16.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

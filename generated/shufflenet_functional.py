@@ -88,7 +88,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ShuffleNet (Zhang et al. 2018, table 1) with two or three groups, on the scale of CIFAR.
+    """ShuffleNet (Zhang et al. 2018, table 1) with two or three groups, on the scale of
+    CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -127,7 +128,8 @@ def grouped(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Grouped convolutions, with a shuffle that mixes the groups. The first has too few channels for groups.
+    """Grouped convolutions, with a shuffle that mixes the groups. The first has too few
+    channels for groups.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -183,7 +185,8 @@ def shuffle(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """With a stride, the pooled input is appended (fig. 2c); without one, the input is added (fig. 2b).
+    """With a stride, the pooled input is appended (fig. 2c); without one, the input is
+    added (fig. 2b).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -96,7 +96,7 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ShuffleNetV2 (Ma et al. 2018, table 5), as torchvision builds it.
+    """ShuffleNetV2 (Ma et al. 2018, table 5), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -192,8 +192,8 @@ def shuffle(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """ShuffleNetV2's block: half of the channels stay as they are (Ma et al. 2018, fig. 3c); with a stride both branches
-    see all of them (fig. 3d).
+    """ShuffleNetV2's block: half of the channels stay as they are (Ma et al. 2018, fig.
+    3c); with a stride both branches see all of them (fig. 3d).
 
     (N, in_channels, H, W) -> (N, out // 2 + out // 2, H / stride, W / stride)
     """

@@ -88,7 +88,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """U-Net (Ronneberger et al. 2015, fig. 1), padded and with batch norm: the scores of the classes at each pixel.
+    """U-Net (Ronneberger et al. 2015, fig. 1), padded and with batch norm: the scores
+    of the classes at each pixel.
 
     (N, 3, 128, 128) -> (N, num_classes, 128, 128) scores
     """

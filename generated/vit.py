@@ -34,7 +34,8 @@ class Attention(nn.Module):
         x = x.flatten(2).transpose(1, 2)
         q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         x = F.scaled_dot_product_attention(q, k, v)
-        x = self.proj(x.transpose(1, 2).flatten(2))
+        x = x.transpose(1, 2).flatten(2)
+        x = self.proj(x)
         return x.transpose(1, 2).view(shape)
 
 
@@ -114,7 +115,7 @@ class Encoder(nn.Module):
 
 
 class ViT(nn.Module):
-    """Vision transformers (Dosovitskiy et al. 2021, table 1), as torchvision builds them.
+    """Vision transformer (Dosovitskiy et al. 2021, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

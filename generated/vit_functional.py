@@ -27,7 +27,8 @@ def attention(
         .permute(2, 0, 3, 1, 4)
     )
     x = F.scaled_dot_product_attention(q, k, v)
-    x = F.linear(x.transpose(1, 2).flatten(2), proj_weight, proj_bias)
+    x = x.transpose(1, 2).flatten(2)
+    x = F.linear(x, proj_weight, proj_bias)
     return x.transpose(1, 2).view(shape)
 
 
@@ -144,7 +145,7 @@ def init_params(
 
 
 def forward(x: Tensor, params: list[Tensor]) -> Tensor:
-    """Vision transformers (Dosovitskiy et al. 2021, table 1), as torchvision builds them.
+    """Vision transformer (Dosovitskiy et al. 2021, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

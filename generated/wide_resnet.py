@@ -26,8 +26,8 @@ class Convolutions(nn.Module):
 
 
 class WideResidual(nn.Module):
-    """Residual block (fig. 1c and d). Where the shape changes, body and shortcut share the first activation, as in the
-    authors' code.
+    """Residual block (fig. 1c and d). Where the shape changes, body and shortcut share
+    the first activation, as in the authors' code.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -59,7 +59,8 @@ class WideResidual(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """Wide ResNets for CIFAR (Zagoruyko and Komodakis 2016, table 1): WRN-28-10; depth=16 and widen=8 make WRN-16-8.
+    """Wide ResNets for CIFAR (Zagoruyko and Komodakis 2016, table 1): WRN-28-10;
+    depth=16 and widen=8 make WRN-16-8.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -102,7 +102,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Wide ResNet-50-2 (Zagoruyko and Komodakis 2016, table 8) and torchvision's 101-2: middles twice as wide.
+    """Wide ResNet-50-2 (Zagoruyko and Komodakis 2016, table 8) and torchvision's 101-2:
+    middles twice as wide.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

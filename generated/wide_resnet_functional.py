@@ -90,7 +90,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Wide ResNets for CIFAR (Zagoruyko and Komodakis 2016, table 1): WRN-28-10; depth=16 and widen=8 make WRN-16-8.
+    """Wide ResNets for CIFAR (Zagoruyko and Komodakis 2016, table 1): WRN-28-10;
+    depth=16 and widen=8 make WRN-16-8.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -158,8 +159,8 @@ def wide_residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Residual block (fig. 1c and d). Where the shape changes, body and shortcut share the first activation, as in the
-    authors' code.
+    """Residual block (fig. 1c and d). Where the shape changes, body and shortcut share
+    the first activation, as in the authors' code.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -27,8 +27,8 @@ class Convolutions(nn.Module):
 
 
 class WideResidual(nn.Module):
-    """Residual block (fig. 1c and d). Where the shape changes, body and shortcut share the first activation, as in the
-    authors' code.
+    """Residual block (fig. 1c and d). Where the shape changes, body and shortcut share
+    the first activation, as in the authors' code.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -60,7 +60,8 @@ class WideResidual(nn.Module):
 
 
 def wide_resnet(num_classes: int = 10) -> nn.Sequential:
-    """Wide ResNets for CIFAR (Zagoruyko and Komodakis 2016, table 1): WRN-28-10; depth=16 and widen=8 make WRN-16-8.
+    """Wide ResNets for CIFAR (Zagoruyko and Komodakis 2016, table 1): WRN-28-10;
+    depth=16 and widen=8 make WRN-16-8.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

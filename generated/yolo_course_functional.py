@@ -119,7 +119,8 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The course's detector: YOLO with anchors (Redmon et al. 2016) on the features of MobileNetV2 (Sandler et al. 2018).
+    """The course's detector: YOLO with anchors (Redmon et al. 2016) on the features of
+    MobileNetV2 (Sandler et al. 2018).
 
     (N, 3, 224, 224) -> (N, 65, 7, 7)
     """
@@ -175,7 +176,8 @@ def inverted_residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Expand, filter each channel on its own, project back (table 1); a skip where the shape allows it.
+    """Expand, filter each channel on its own, project back (table 1); a skip where the
+    shape allows it.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -3,7 +3,7 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: in training 0 for an example with probability p, else x / (1 - p) (Huang et al. 2016)."""
+    """Stochastic depth (Huang et al. 2016): an example is 0 with probability p."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
