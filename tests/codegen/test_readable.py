@@ -28,10 +28,8 @@ def test_rates_of_blocks_are_formulas() -> None:
 
 
 def test_many_arguments_have_their_names() -> None:
-    three = (
-        "layers { b(8, 3, 2), b(16, 5, 1) }\nblock b(out, kernel, step) { conv(out, kernel, stride=step) }"
-    )
-    assert "B(8, out=16, kernel=5, step=1)" in build(NET.format(three)).source()
+    three = "layers { b(8, 3, 2), b(16, 5, 1) }\nblock b(out, k, step) { conv(out, k, stride=step) }"
+    assert "B(8, out=16, k=5, step=1)" in build(NET.format(three)).source()
     two = "layers { b(8, 3), b(16, 5) }\nblock b(out, kernel) { conv(out, kernel) }"
     assert "B(8, 16, 5)" in build(NET.format(two)).source()
 
@@ -39,7 +37,8 @@ def test_many_arguments_have_their_names() -> None:
 def test_conditions_compare_the_parameter() -> None:
     text = NET.format(
         "layers { b(1), b(2) }\n"
-        "block b(stride) { when stride == 1 { add { | conv(8, 3) | conv(8, 1) } } else { conv(8, 3, stride) } }"
+        "block b(stride) {\n when stride == 1 { add { | conv(8, 3) | conv(8, 1) } }\n"
+        " else { conv(8, 3, stride) } }"
     )
     code = build(text).source()
     assert "self.stride = stride" in code and "if self.stride == 1:" in code
