@@ -18,7 +18,7 @@ def drop_path(
 def join_windows(
     x: Tensor, size: tuple[int, int], window: int, shift: tuple[int, int] = (0, 0)
 ) -> Tensor:
-    """The map of a size from its windows, without padding: the inverse of `split_windows`."""
+    """The map of a size from its windows: the inverse of `split_windows`."""
     h, w = size
     x = x.unflatten(1, (window, window)).unflatten(
         0, (-1, -(-h // window), -(-w // window))
@@ -42,7 +42,10 @@ def linear_2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def merge(x: Tensor, n: int) -> Tensor:
-    """n x n neighbours in channels, column by column: (N, C, H, W) -> (N, n * n * C, H / n, W / n)."""
+    """n x n neighbours in channels, column by column.
+
+    (N, C, H, W) -> (N, n * n * C, H / n, W / n)
+    """
     *_, h, w = x.shape
     x = F.pad(x, (0, -w % n, 0, -h % n)).unflatten(3, (-1, n)).unflatten(2, (-1, n))
     return x.permute(0, 2, 4, 5, 3, 1).flatten(3).permute(0, 3, 1, 2)
@@ -59,7 +62,7 @@ def relative_attention(
     window: int,
     shift: int = 0,
 ) -> Tensor:
-    """Self-attention within windows of a map, with a bias for each relative position (Liu et al. 2021)."""
+    """Self-attention in windows, with a bias for each relative position (Liu et al. 2021)."""
     n, _, h, w = x.shape
     # No shift along sides that one window covers.
     down, right = (0 if side <= window else shift for side in (h, w))
@@ -79,7 +82,10 @@ def relative_attention(
 
 
 def relative_index(window: int, device: torch.device | None = None) -> Tensor:
-    """The row of a table of (2 * window - 1)² relative positions, for each pair of positions in a window."""
+    """The row of a table of relative positions, for each pair of positions in a window.
+
+    The table has (2 * window - 1)² rows.
+    """
     position = torch.arange(window**2, device=device)
     row, column = position // window, position % window
     rows, columns = row[:, None] - row, column[:, None] - column
@@ -89,7 +95,10 @@ def relative_index(window: int, device: torch.device | None = None) -> Tensor:
 def shift_mask(
     h: int, w: int, window: int, shift: tuple[int, int], like: Tensor
 ) -> Tensor:
-    """-100 for pairs of positions that only the shift brought into a window: (windows, 1, window², window²)."""
+    """-100 for pairs of positions that only the shift brought into a window, else 0.
+
+    The shape is (windows, 1, window², window²).
+    """
     rows, columns = (
         torch.arange(side + -side % window, device=like.device) for side in (h, w)
     )
@@ -100,7 +109,10 @@ def shift_mask(
 
 
 def split_windows(x: Tensor, window: int, shift: tuple[int, int] = (0, 0)) -> Tensor:
-    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N * windows, window * window, C)."""
+    """The windows of a map, padded to whole ones.
+
+    (N, H, W, C) -> (N * windows, window * window, C)
+    """
     h, w = x.shape[1:3]
     if h % window or w % window:
         x = F.pad(x, (0, 0, 0, -w % window, 0, -h % window))
@@ -159,7 +171,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(48, 3, 2, 2, fan_in=12),

@@ -17,7 +17,10 @@ class ChannelsLast(nn.Sequential):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016): an example is 0 with probability p."""
+    """Stochastic depth (Huang et al. 2016).
+
+    In training 0 for an example with probability p, else x / (1 - p).
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()

@@ -63,7 +63,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params: list[Tensor] = []
     params += conv_bn_params(init, 3, 64, 7)
@@ -106,7 +106,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     buffers += conv_bn_buffers(init, 64)
@@ -149,7 +149,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm and torchvision's
+    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, with torchvision's
     layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits

@@ -15,7 +15,7 @@ def dropout(
 
 
 def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
+    """The nearest multiple of `divisor`, but not below it nor below 90 % of x."""
     nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
     return nearest if nearest >= 0.9 * x else nearest + divisor
 
@@ -70,7 +70,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(16, 3, 3, 3), init.ones(16), init.zeros(16)]
     params += inverted_residual_params(init, 16, kernel=3, hidden=16, out=16, se=False)
@@ -111,7 +111,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(16), init.ones(16)]
     buffers += inverted_residual_buffers(init, 16, 16, 16)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 def join_windows(
     x: Tensor, size: tuple[int, int], window: int, shift: tuple[int, int] = (0, 0)
 ) -> Tensor:
-    """The map of a size from its windows, without padding: the inverse of `split_windows`."""
+    """The map of a size from its windows: the inverse of `split_windows`."""
     h, w = size
     x = x.unflatten(1, (window, window)).unflatten(
         0, (-1, -(-h // window), -(-w // window))
@@ -22,21 +22,27 @@ def join_windows(
 
 
 def log_offsets(window: int) -> Tensor:
-    """Relative positions in a window, as logarithms: ((2 * window - 1)², 2) (Liu et al. 2022)."""
+    """Relative positions as logarithms: ((2 * window - 1)², 2) (Liu et al. 2022)."""
     side = torch.arange(1 - window, window) / max(window - 1, 1) * 8
     side = side.sign() * (side.abs() + 1).log2() / 3
     return torch.cartesian_prod(side, side)
 
 
 def merge(x: Tensor, n: int) -> Tensor:
-    """n x n neighbours in channels, column by column: (N, C, H, W) -> (N, n * n * C, H / n, W / n)."""
+    """n x n neighbours in channels, column by column.
+
+    (N, C, H, W) -> (N, n * n * C, H / n, W / n)
+    """
     *_, h, w = x.shape
     x = F.pad(x, (0, -w % n, 0, -h % n)).unflatten(3, (-1, n)).unflatten(2, (-1, n))
     return x.permute(0, 2, 4, 5, 3, 1).flatten(3).permute(0, 3, 1, 2)
 
 
 def relative_index(window: int, device: torch.device | None = None) -> Tensor:
-    """The row of a table of (2 * window - 1)² relative positions, for each pair of positions in a window."""
+    """The row of a table of relative positions, for each pair of positions in a window.
+
+    The table has (2 * window - 1)² rows.
+    """
     position = torch.arange(window**2, device=device)
     row, column = position // window, position % window
     rows, columns = row[:, None] - row, column[:, None] - column
@@ -46,7 +52,10 @@ def relative_index(window: int, device: torch.device | None = None) -> Tensor:
 def shift_mask(
     h: int, w: int, window: int, shift: tuple[int, int], like: Tensor
 ) -> Tensor:
-    """-100 for pairs of positions that only the shift brought into a window: (windows, 1, window², window²)."""
+    """-100 for pairs of positions that only the shift brought into a window, else 0.
+
+    The shape is (windows, 1, window², window²).
+    """
     rows, columns = (
         torch.arange(side + -side % window, device=like.device) for side in (h, w)
     )
@@ -57,7 +66,10 @@ def shift_mask(
 
 
 def split_windows(x: Tensor, window: int, shift: tuple[int, int] = (0, 0)) -> Tensor:
-    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N * windows, window * window, C)."""
+    """The windows of a map, padded to whole ones.
+
+    (N, H, W, C) -> (N * windows, window * window, C)
+    """
     h, w = x.shape[1:3]
     if h % window or w % window:
         x = F.pad(x, (0, 0, 0, -w % window, 0, -h % window))
@@ -78,7 +90,7 @@ class ChannelsLast(nn.Sequential):
 
 
 class CosineContinuousAttention(nn.Module):
-    """Self-attention within windows of a map, with a bias computed from the relative position (Liu et al. 2022)."""
+    """Self-attention in windows, with a bias computed from positions (Liu et al. 2022)."""
 
     index: Tensor
     offsets: Tensor
@@ -126,7 +138,10 @@ class CosineContinuousAttention(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016): an example is 0 with probability p."""
+    """Stochastic depth (Huang et al. 2016).
+
+    In training 0 for an example with probability p, else x / (1 - p).
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()

@@ -257,8 +257,9 @@ class ModuleWriter(ForwardWriter):
     def condition(self, expr: Expr, name: str) -> py.Expression:
         match expr:
             case Operator("==" | "!=", (Ref(own), Const() as constant)):
+                argument = self.scope(Ref(own))
                 if own not in self._compared:
-                    self._compared[own] = self.attribute(own, self.scope(Ref(own)))
+                    self._compared[own] = self.attribute(py.show(argument), argument)
                 compared = py.Name(f"self.{self._compared[own]}")
                 return py.Operation(expr.name, (compared, self.scope(constant)))
         own = expr.name if isinstance(expr, Ref) else name
