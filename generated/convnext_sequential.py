@@ -47,7 +47,7 @@ class LayerScale(nn.Module):
 
     def __init__(self, *shape: int, initial: float) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.full(shape, initial))
+        self.weight = nn.Parameter(torch.empty(shape).fill_(initial))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.weight
