@@ -305,10 +305,12 @@ element("share").onclick = async () => {
 };
 
 element("save").onclick = () => {
-  const name = /^network +(\w+)/m.exec(text.value)?.[1] ?? "blocks";
-  const link = made("a", { href: URL.createObjectURL(new Blob([text.value])), download: `${name}.net` });
+  const network = /^network +(\w+)/m.exec(text.value)?.[1];
+  const file = `${network ?? "blocks"}.net`;
+  const link = made("a", { href: URL.createObjectURL(new Blob([text.value])), download: file });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  if (network) tell(`Train it: pip install netdsl, then netdsl train ${file} --data digits`);
 };
 
 // A file that `netdsl serve` watches.

@@ -105,6 +105,16 @@ def test_the_page_fits_a_phone(page: Any, playground: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_a_download_says_how_to_train_it(page: Any, playground: str, tmp_path: Path) -> None:
+    opened(page, playground)
+    with page.expect_download() as download:
+        page.click("#save")
+    assert download.value.suggested_filename == "mine.net"
+    download.value.save_as(tmp_path / "mine.net")
+    assert (tmp_path / "mine.net").read_text() == page.input_value("#text")
+    assert "netdsl train mine.net --data digits" in page.inner_text("#status")
+
+
 def test_a_broken_link_is_said(page: Any, playground: str) -> None:
     opened(page, f"{playground}#text=AAAA")
     assert "network mine" in page.input_value("#text")
