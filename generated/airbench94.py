@@ -14,7 +14,7 @@ def freeze(module: nn.Module, what: bool | str) -> nn.Module:
 
 
 def partial_dirac_(tensor: Tensor, generator: torch.Generator | None = None) -> None:
-    """The first filters of a convolution leave its input as it is, the others are torch's default."""
+    """The first filters leave the input as it is, the others are torch's default."""
     nn.init.kaiming_uniform_(tensor, a=5**0.5, generator=generator)
     nn.init.dirac_(tensor.detach()[: tensor.shape[1]])
 
@@ -40,7 +40,8 @@ class Group(nn.Module):
 
 
 class Airbench94(nn.Module):
-    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024, arXiv 2404.00498).
+    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024,
+    arXiv 2404.00498).
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

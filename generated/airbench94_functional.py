@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def partial_dirac_(tensor: Tensor, generator: torch.Generator | None = None) -> None:
-    """The first filters of a convolution leave its input as it is, the others are torch's default."""
+    """The first filters leave the input as it is, the others are torch's default."""
     nn.init.kaiming_uniform_(tensor, a=5**0.5, generator=generator)
     nn.init.dirac_(tensor.detach()[: tensor.shape[1]])
 
@@ -60,7 +60,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.dirac(24, 3, 2, 2).requires_grad_(False),
@@ -76,7 +76,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     buffers += group_buffers(init, 64)
@@ -88,7 +88,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024, arXiv 2404.00498).
+    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024,
+    arXiv 2404.00498).
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -16,7 +16,7 @@ def freeze(module: nn.Module, what: bool | str) -> nn.Module:
 
 
 def partial_dirac_(tensor: Tensor, generator: torch.Generator | None = None) -> None:
-    """The first filters of a convolution leave its input as it is, the others are torch's default."""
+    """The first filters leave the input as it is, the others are torch's default."""
     nn.init.kaiming_uniform_(tensor, a=5**0.5, generator=generator)
     nn.init.dirac_(tensor.detach()[: tensor.shape[1]])
 
@@ -53,7 +53,8 @@ class Group(nn.Module):
 
 
 def airbench94(num_classes: int = 10) -> nn.Sequential:
-    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024, arXiv 2404.00498).
+    """94 % on CIFAR-10 in seconds: the network and recipe airbench94 (Jordan 2024,
+    arXiv 2404.00498).
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

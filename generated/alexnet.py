@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class AlexNet(nn.Module):
-    """AlexNet in one tower (Krizhevsky 2014, section 5), as torchvision builds it.
+    """AlexNet in one tower (Krizhevsky 2014, section 5), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -46,7 +46,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     return [
         init.uniform_fan_in(64, 3, 11, 11, fan_in=363),
@@ -74,7 +74,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """AlexNet in one tower (Krizhevsky 2014, section 5), as torchvision builds it.
+    """AlexNet in one tower (Krizhevsky 2014, section 5), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -6,7 +6,7 @@ from torch import nn
 
 
 def alexnet(num_classes: int = 1000) -> nn.Sequential:
-    """AlexNet in one tower (Krizhevsky 2014, section 5), as torchvision builds it.
+    """AlexNet in one tower (Krizhevsky 2014, section 5), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -39,12 +39,14 @@ class SharedHead(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
+        channels = in_channels
         for _ in range(2):
             layers += [
-                nn.Conv2d(in_channels, 48, 3, padding=1, bias=False),
+                nn.Conv2d(channels, 48, 3, padding=1, bias=False),
                 nn.GroupNorm(8, 48),
                 nn.ReLU(),
             ]
+            channels = 48
         self.layers = nn.Sequential(*layers)
         self.scores = nn.Conv2d(48, 3, 3, padding=1)
         self.boxes = nn.Conv2d(48, 5, 3, padding=1)
@@ -55,7 +57,8 @@ class SharedHead(nn.Module):
 
 
 class Cells(nn.Module):
-    """Blood cells, found by FCOS (Tian et al. 2019) on a pyramid of two maps (Lin et al. 2017).
+    """Blood cells, found by FCOS (Tian et al. 2019) on a pyramid of two maps (Lin et
+    al. 2017).
 
     (N, 3, 192, 256) ->
         (N, 8, 48, 64) p2

@@ -49,7 +49,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(16, 3, 3, 3), init.ones(16), init.zeros(16)]
     params += residual_params(init, 16, 32, stride=2)
@@ -69,7 +69,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(16), init.ones(16)]
     buffers += residual_buffers(init, 32)
@@ -83,7 +83,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """Blood cells, found by FCOS (Tian et al. 2019) on a pyramid of two maps (Lin et al. 2017).
+    """Blood cells, found by FCOS (Tian et al. 2019) on a pyramid of two maps (Lin et
+    al. 2017).
 
     (N, 3, 192, 256) ->
         (N, 8, 48, 64) p2
@@ -135,7 +136,7 @@ def residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -194,12 +195,14 @@ def shared_head(x: Tensor, p: list[Tensor]) -> Tensor:
 def shared_head_params(init: Init, in_channels: int) -> list[Tensor]:
     """The parameters of `shared_head`, in the order in which it uses them."""
     tensors: list[Tensor] = []
+    channels = in_channels
     for _ in range(2):
         tensors += [
-            init.kaiming_normal(48, in_channels, 3, 3),
+            init.kaiming_normal(48, channels, 3, 3),
             init.ones(48),
             init.zeros(48),
         ]
+        channels = 48
     tensors += [
         init.kaiming_normal(3, 48, 3, 3),
         init.full(-4.59512, 3),

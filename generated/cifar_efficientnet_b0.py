@@ -5,29 +5,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def drop_path(
-    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
-) -> Tensor:
-    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
-    if not training or p == 0:
-        return x
-    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
-    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
-
-
 class DropPath(nn.Module):
-    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+    """Stochastic depth (Huang et al. 2016).
+
+    In training 0 for an example with probability p, else x / (1 - p).
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return drop_path(x, self.p, self.training)
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.empty(
+            x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device
+        )
+        return x * kept.bernoulli_(1 - self.p).div_(1 - self.p)
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -48,7 +47,8 @@ class SqueezeExcite(nn.Module):
 
 
 class Mbconv(nn.Module):
-    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the channels, project back.
+    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the
+    channels, project back.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -88,16 +88,17 @@ class Mbconv(nn.Module):
         ]
         self.body = nn.Sequential(*body)
         self.drop_path = DropPath(drop)
-        self.adds = stride == 1 and in_channels == out
+        self.use_residual = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.body(x)
-        x = x + self.drop_path(y) if self.adds else y
+        x = x + self.drop_path(y) if self.use_residual else y
         return x
 
 
 class CifarEfficientNetB0(nn.Module):
-    """EfficientNet-B0 (Tan and Le 2019, table 1) on the scale of CIFAR: the first stride is 1, and no convolution is last.
+    """EfficientNet-B0 (Tan and Le 2019, table 1) on the scale of CIFAR: the first
+    stride is 1, and no convolution is last.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -106,28 +107,33 @@ class CifarEfficientNetB0(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 32, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(32)
-        self.stage1 = Mbconv(32, 1, 3, 16, 0)
+        self.stage1 = Mbconv(32, expand=1, kernel=3, out=16, drop=0.0)
         self.stage2 = nn.Sequential(
-            Mbconv(16, 6, 3, 24, 0.0125, stride=2), Mbconv(24, 6, 3, 24, 0.025)
+            Mbconv(16, expand=6, kernel=3, out=24, drop=0.2 * 1 / 16, stride=2),
+            Mbconv(24, expand=6, kernel=3, out=24, drop=0.2 * 2 / 16),
         )
         self.stage3 = nn.Sequential(
-            Mbconv(24, 6, 5, 40, 0.0375, stride=2), Mbconv(40, 6, 5, 40, 0.05)
+            Mbconv(24, expand=6, kernel=5, out=40, drop=0.2 * 3 / 16, stride=2),
+            Mbconv(40, expand=6, kernel=5, out=40, drop=0.2 * 4 / 16),
         )
         self.stage4 = nn.Sequential(
-            Mbconv(40, 6, 3, 80, 0.0625, stride=2),
-            Mbconv(80, 6, 3, 80, 0.075),
-            Mbconv(80, 6, 3, 80, 0.0875),
+            Mbconv(40, expand=6, kernel=3, out=80, drop=0.2 * 5 / 16, stride=2),
+            Mbconv(80, expand=6, kernel=3, out=80, drop=0.2 * 6 / 16),
+            Mbconv(80, expand=6, kernel=3, out=80, drop=0.2 * 7 / 16),
         )
         self.stage5 = nn.Sequential(
-            Mbconv(80, 6, 5, 112, 0.1),
-            Mbconv(112, 6, 5, 112, 0.1125),
-            Mbconv(112, 6, 5, 112, 0.125),
+            Mbconv(80, expand=6, kernel=5, out=112, drop=0.2 * 8 / 16),
+            Mbconv(112, expand=6, kernel=5, out=112, drop=0.2 * 9 / 16),
+            Mbconv(112, expand=6, kernel=5, out=112, drop=0.2 * 10 / 16),
         )
         self.stage6 = nn.Sequential(
-            Mbconv(112, 6, 5, 192, 0.1375, stride=2),
-            *(Mbconv(192, 6, 5, 192, 0.2 * (i + 12) / 16) for i in range(3)),
+            Mbconv(112, expand=6, kernel=5, out=192, drop=0.2 * 11 / 16, stride=2),
+            *(
+                Mbconv(192, expand=6, kernel=5, out=192, drop=0.2 * (i + 12) / 16)
+                for i in range(3)
+            ),
         )
-        self.stage7 = Mbconv(192, 6, 3, 320, 0.1875)
+        self.stage7 = Mbconv(192, expand=6, kernel=3, out=320, drop=0.2 * 15 / 16)
         self.dropout = nn.Dropout(0.2)
         self.fc = nn.Linear(320, num_classes)
 

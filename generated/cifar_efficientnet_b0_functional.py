@@ -67,28 +67,28 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(32, 3, 3, 3, fan_in=27),
         init.ones(32),
         init.zeros(32),
     ]
-    params += mbconv_params(init, 32, 1, 3, 16)
-    params += mbconv_params(init, 16, 6, 3, 24)
-    params += mbconv_params(init, 24, 6, 3, 24)
-    params += mbconv_params(init, 24, 6, 5, 40)
-    params += mbconv_params(init, 40, 6, 5, 40)
-    params += mbconv_params(init, 40, 6, 3, 80)
-    params += mbconv_params(init, 80, 6, 3, 80)
-    params += mbconv_params(init, 80, 6, 3, 80)
-    params += mbconv_params(init, 80, 6, 5, 112)
-    params += mbconv_params(init, 112, 6, 5, 112)
-    params += mbconv_params(init, 112, 6, 5, 112)
-    params += mbconv_params(init, 112, 6, 5, 192)
+    params += mbconv_params(init, 32, expand=1, kernel=3, out=16)
+    params += mbconv_params(init, 16, expand=6, kernel=3, out=24)
+    params += mbconv_params(init, 24, expand=6, kernel=3, out=24)
+    params += mbconv_params(init, 24, expand=6, kernel=5, out=40)
+    params += mbconv_params(init, 40, expand=6, kernel=5, out=40)
+    params += mbconv_params(init, 40, expand=6, kernel=3, out=80)
+    params += mbconv_params(init, 80, expand=6, kernel=3, out=80)
+    params += mbconv_params(init, 80, expand=6, kernel=3, out=80)
+    params += mbconv_params(init, 80, expand=6, kernel=5, out=112)
+    params += mbconv_params(init, 112, expand=6, kernel=5, out=112)
+    params += mbconv_params(init, 112, expand=6, kernel=5, out=112)
+    params += mbconv_params(init, 112, expand=6, kernel=5, out=192)
     for _ in range(3):
-        params += mbconv_params(init, 192, 6, 5, 192)
-    params += mbconv_params(init, 192, 6, 3, 320)
+        params += mbconv_params(init, 192, expand=6, kernel=5, out=192)
+    params += mbconv_params(init, 192, expand=6, kernel=3, out=320)
     params += [
         init.uniform_fan_in(num_classes, 320, fan_in=320),
         init.uniform_fan_in(num_classes, fan_in=320),
@@ -99,7 +99,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(32), init.ones(32)]
     buffers += mbconv_buffers(init, 32, 1, 16)
@@ -127,7 +127,8 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """EfficientNet-B0 (Tan and Le 2019, table 1) on the scale of CIFAR: the first stride is 1, and no convolution is last.
+    """EfficientNet-B0 (Tan and Le 2019, table 1) on the scale of CIFAR: the first
+    stride is 1, and no convolution is last.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -140,27 +141,97 @@ def forward(
     bn1_mean, bn1_var = take(b, 2)
     x = F.silu(F.batch_norm(x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training))
     # stage1
-    x = mbconv(x, p, b, training, generator, 1, 3, 16, 0)
+    x = mbconv(x, p, b, training, generator, expand=1, kernel=3, out=16, drop=0.0)
     # stage2
-    x = mbconv(x, p, b, training, generator, 6, 3, 24, 0.0125, stride=2)
-    x = mbconv(x, p, b, training, generator, 6, 3, 24, 0.025)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=3,
+        out=24,
+        drop=0.2 * 1 / 16,
+        stride=2,
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=3, out=24, drop=0.2 * 2 / 16
+    )
     # stage3
-    x = mbconv(x, p, b, training, generator, 6, 5, 40, 0.0375, stride=2)
-    x = mbconv(x, p, b, training, generator, 6, 5, 40, 0.05)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=5,
+        out=40,
+        drop=0.2 * 3 / 16,
+        stride=2,
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=5, out=40, drop=0.2 * 4 / 16
+    )
     # stage4
-    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.0625, stride=2)
-    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.075)
-    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.0875)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=3,
+        out=80,
+        drop=0.2 * 5 / 16,
+        stride=2,
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=3, out=80, drop=0.2 * 6 / 16
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=3, out=80, drop=0.2 * 7 / 16
+    )
     # stage5
-    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.1)
-    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.1125)
-    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.125)
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=5, out=112, drop=0.2 * 8 / 16
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=5, out=112, drop=0.2 * 9 / 16
+    )
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=5, out=112, drop=0.2 * 10 / 16
+    )
     # stage6
-    x = mbconv(x, p, b, training, generator, 6, 5, 192, 0.1375, stride=2)
+    x = mbconv(
+        x,
+        p,
+        b,
+        training,
+        generator,
+        expand=6,
+        kernel=5,
+        out=192,
+        drop=0.2 * 11 / 16,
+        stride=2,
+    )
     for i in range(3):
-        x = mbconv(x, p, b, training, generator, 6, 5, 192, 0.2 * (i + 12) / 16)
+        x = mbconv(
+            x,
+            p,
+            b,
+            training,
+            generator,
+            expand=6,
+            kernel=5,
+            out=192,
+            drop=0.2 * (i + 12) / 16,
+        )
     # stage7
-    x = mbconv(x, p, b, training, generator, 6, 3, 320, 0.1875)
+    x = mbconv(
+        x, p, b, training, generator, expand=6, kernel=3, out=320, drop=0.2 * 15 / 16
+    )
     # head
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
@@ -170,7 +241,8 @@ def forward(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -203,7 +275,8 @@ def mbconv(
     drop: float,
     stride: int = 1,
 ) -> Tensor:
-    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the channels, project back.
+    """Mobile inverted bottleneck: expand, filter each channel on its own, gate the
+    channels, project back.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -58,7 +58,8 @@ class Inception(nn.Module):
 
 
 class CifarGoogLeNet(nn.Module):
-    """GoogLeNet (Szegedy et al. 2014, table 1) on the scale of CIFAR, with batch norm and 5x5 as two 3x3.
+    """GoogLeNet (Szegedy et al. 2014, table 1) on the scale of CIFAR, with batch norm
+    and 5x5 as two 3x3.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -68,15 +69,29 @@ class CifarGoogLeNet(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(3, 192, 3, padding=1), nn.BatchNorm2d(192), nn.ReLU()
         )
-        self.stage1 = Inception(192, 64, 96, 128, 16, 32, 32)
-        self.stage2 = Inception(256, 128, 128, 192, 32, 96, 64)
-        self.stage3 = Inception(480, 192, 96, 208, 16, 48, 64)
-        self.stage4 = Inception(512, 160, 112, 224, 24, 64, 64)
-        self.stage5 = Inception(512, 128, 128, 256, 24, 64, 64)
-        self.stage6 = Inception(512, 112, 144, 288, 32, 64, 64)
-        self.stage7 = Inception(528, 256, 160, 320, 32, 128, 128)
-        self.stage8 = Inception(832, 256, 160, 320, 32, 128, 128)
-        self.stage9 = Inception(832, 384, 192, 384, 48, 128, 128)
+        self.stage1 = Inception(192, c1=64, c3_in=96, c3=128, c5_in=16, c5=32, pool=32)
+        self.stage2 = Inception(
+            256, c1=128, c3_in=128, c3=192, c5_in=32, c5=96, pool=64
+        )
+        self.stage3 = Inception(480, c1=192, c3_in=96, c3=208, c5_in=16, c5=48, pool=64)
+        self.stage4 = Inception(
+            512, c1=160, c3_in=112, c3=224, c5_in=24, c5=64, pool=64
+        )
+        self.stage5 = Inception(
+            512, c1=128, c3_in=128, c3=256, c5_in=24, c5=64, pool=64
+        )
+        self.stage6 = Inception(
+            512, c1=112, c3_in=144, c3=288, c5_in=32, c5=64, pool=64
+        )
+        self.stage7 = Inception(
+            528, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+        )
+        self.stage8 = Inception(
+            832, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+        )
+        self.stage9 = Inception(
+            832, c1=384, c3_in=192, c3=384, c5_in=48, c5=128, pool=128
+        )
         self.fc = nn.Linear(1024, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(192, 3, 3, 3, fan_in=27),
@@ -56,15 +56,33 @@ def init_params(
         init.ones(192),
         init.zeros(192),
     ]
-    params += inception_params(init, 192, 64, 96, 128, 16, 32, 32)
-    params += inception_params(init, 256, 128, 128, 192, 32, 96, 64)
-    params += inception_params(init, 480, 192, 96, 208, 16, 48, 64)
-    params += inception_params(init, 512, 160, 112, 224, 24, 64, 64)
-    params += inception_params(init, 512, 128, 128, 256, 24, 64, 64)
-    params += inception_params(init, 512, 112, 144, 288, 32, 64, 64)
-    params += inception_params(init, 528, 256, 160, 320, 32, 128, 128)
-    params += inception_params(init, 832, 256, 160, 320, 32, 128, 128)
-    params += inception_params(init, 832, 384, 192, 384, 48, 128, 128)
+    params += inception_params(
+        init, 192, c1=64, c3_in=96, c3=128, c5_in=16, c5=32, pool=32
+    )
+    params += inception_params(
+        init, 256, c1=128, c3_in=128, c3=192, c5_in=32, c5=96, pool=64
+    )
+    params += inception_params(
+        init, 480, c1=192, c3_in=96, c3=208, c5_in=16, c5=48, pool=64
+    )
+    params += inception_params(
+        init, 512, c1=160, c3_in=112, c3=224, c5_in=24, c5=64, pool=64
+    )
+    params += inception_params(
+        init, 512, c1=128, c3_in=128, c3=256, c5_in=24, c5=64, pool=64
+    )
+    params += inception_params(
+        init, 512, c1=112, c3_in=144, c3=288, c5_in=32, c5=64, pool=64
+    )
+    params += inception_params(
+        init, 528, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+    )
+    params += inception_params(
+        init, 832, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+    )
+    params += inception_params(
+        init, 832, c1=384, c3_in=192, c3=384, c5_in=48, c5=128, pool=128
+    )
     params += [
         init.uniform_fan_in(num_classes, 1024, fan_in=1024),
         init.uniform_fan_in(num_classes, fan_in=1024),
@@ -75,25 +93,44 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(192), init.ones(192)]
-    buffers += inception_buffers(init, 64, 96, 128, 16, 32, 32)
-    buffers += inception_buffers(init, 128, 128, 192, 32, 96, 64)
-    buffers += inception_buffers(init, 192, 96, 208, 16, 48, 64)
-    buffers += inception_buffers(init, 160, 112, 224, 24, 64, 64)
-    buffers += inception_buffers(init, 128, 128, 256, 24, 64, 64)
-    buffers += inception_buffers(init, 112, 144, 288, 32, 64, 64)
-    buffers += inception_buffers(init, 256, 160, 320, 32, 128, 128)
-    buffers += inception_buffers(init, 256, 160, 320, 32, 128, 128)
-    buffers += inception_buffers(init, 384, 192, 384, 48, 128, 128)
+    buffers += inception_buffers(
+        init, c1=64, c3_in=96, c3=128, c5_in=16, c5=32, pool=32
+    )
+    buffers += inception_buffers(
+        init, c1=128, c3_in=128, c3=192, c5_in=32, c5=96, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=192, c3_in=96, c3=208, c5_in=16, c5=48, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=160, c3_in=112, c3=224, c5_in=24, c5=64, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=128, c3_in=128, c3=256, c5_in=24, c5=64, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=112, c3_in=144, c3=288, c5_in=32, c5=64, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+    )
+    buffers += inception_buffers(
+        init, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+    )
+    buffers += inception_buffers(
+        init, c1=384, c3_in=192, c3=384, c5_in=48, c5=128, pool=128
+    )
     return buffers
 
 
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """GoogLeNet (Szegedy et al. 2014, table 1) on the scale of CIFAR, with batch norm and 5x5 as two 3x3.
+    """GoogLeNet (Szegedy et al. 2014, table 1) on the scale of CIFAR, with batch norm
+    and 5x5 as two 3x3.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

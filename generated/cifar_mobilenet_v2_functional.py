@@ -48,7 +48,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(32, 3, 3, 3, fan_in=27),
@@ -84,7 +84,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(32), init.ones(32)]
     buffers += inverted_residual_buffers(init, 32, 1, 16)
@@ -110,8 +110,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """MobileNetV2 (Sandler et al. 2018, table 2) on the scale of CIFAR: three strides of 1, ReLU, and a projection where
-    only the channels change.
+    """MobileNetV2 (Sandler et al. 2018, table 2) on the scale of CIFAR: three strides
+    of 1, ReLU, and a projection where only the channels change.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -40,7 +40,7 @@ class InvertedResidual(nn.Module):
         self, in_channels: int, expand: int, out: int, stride: int = 1
     ) -> None:
         super().__init__()
-        self.condition = stride == 1
+        self.stride = stride
         if stride == 1:
             self.body = filtered(in_channels, expand, out)
             if in_channels == out:
@@ -53,7 +53,7 @@ class InvertedResidual(nn.Module):
             self.filtered = filtered(in_channels, expand, out, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.condition:
+        if self.stride == 1:
             x = self.body(x) + self.shortcut(x)
         else:
             x = self.filtered(x)
@@ -61,8 +61,8 @@ class InvertedResidual(nn.Module):
 
 
 def cifar_mobilenet_v2(num_classes: int = 10) -> nn.Sequential:
-    """MobileNetV2 (Sandler et al. 2018, table 2) on the scale of CIFAR: three strides of 1, ReLU, and a projection where
-    only the channels change.
+    """MobileNetV2 (Sandler et al. 2018, table 2) on the scale of CIFAR: three strides
+    of 1, ReLU, and a projection where only the channels change.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -18,9 +18,11 @@ def drop_path(
 def join_windows(
     x: Tensor, size: tuple[int, int], window: int, shift: tuple[int, int] = (0, 0)
 ) -> Tensor:
-    """The map of a size from its windows, without padding: the inverse of `split_windows`."""
+    """The map of a size from its windows: the inverse of `split_windows`."""
     h, w = size
-    x = x.unflatten(2, (window, window)).unflatten(1, (-(-h // window), -1))
+    x = x.unflatten(1, (window, window)).unflatten(
+        0, (-1, -(-h // window), -(-w // window))
+    )
     x = x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
     if any(shift):
         x = x.roll(shift, (1, 2))
@@ -40,7 +42,10 @@ def linear_2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def merge(x: Tensor, n: int) -> Tensor:
-    """n x n neighbours in channels, column by column: (N, C, H, W) -> (N, n * n * C, H / n, W / n)."""
+    """n x n neighbours in channels, column by column.
+
+    (N, C, H, W) -> (N, n * n * C, H / n, W / n)
+    """
     *_, h, w = x.shape
     x = F.pad(x, (0, -w % n, 0, -h % n)).unflatten(3, (-1, n)).unflatten(2, (-1, n))
     return x.permute(0, 2, 4, 5, 3, 1).flatten(3).permute(0, 3, 1, 2)
@@ -57,50 +62,64 @@ def relative_attention(
     window: int,
     shift: int = 0,
 ) -> Tensor:
-    """Self-attention within windows of a map, with a bias for each relative position (Liu et al. 2021)."""
-    h, w = x.shape[2:]
+    """Self-attention in windows, with a bias for each relative position (Liu et al. 2021)."""
+    n, _, h, w = x.shape
     # No shift along sides that one window covers.
     down, right = (0 if side <= window else shift for side in (h, w))
     x = split_windows(x.permute(0, 2, 3, 1), window, (down, right))
     q, k, v = (
         F.linear(x, qkv_weight, qkv_bias)
-        .unflatten(3, (3, heads, -1))
-        .permute(3, 0, 1, 4, 2, 5)
+        .unflatten(2, (3, heads, -1))
+        .permute(2, 0, 3, 1, 4)
     )
     mask = table[relative_index(window, x.device)].permute(2, 0, 1)
     if down or right:
-        mask = mask + shift_mask(h, w, window, (down, right)).to(mask)
+        mask = (mask + shift_mask(h, w, window, (down, right), x)).repeat(n, 1, 1, 1)
     x = F.scaled_dot_product_attention(q, k, v, mask)
-    x = F.linear(x.transpose(2, 3).flatten(3), proj_weight, proj_bias)
+    x = x.transpose(1, 2).flatten(2)
+    x = F.linear(x, proj_weight, proj_bias)
     return join_windows(x, (h, w), window, (down, right)).permute(0, 3, 1, 2)
 
 
 def relative_index(window: int, device: torch.device | None = None) -> Tensor:
-    """The row of a table of (2 * window - 1)² relative positions, for each pair of positions in a window."""
+    """The row of a table of relative positions, for each pair of positions in a window.
+
+    The table has (2 * window - 1)² rows.
+    """
     position = torch.arange(window**2, device=device)
     row, column = position // window, position % window
     rows, columns = row[:, None] - row, column[:, None] - column
     return (rows + window - 1) * (2 * window - 1) + columns + window - 1
 
 
-def shift_mask(h: int, w: int, window: int, shift: tuple[int, int]) -> Tensor:
-    """-100 for pairs of positions that only the shift brought into a window: (windows, 1, window², window²)."""
-    rows, columns = (torch.arange(side + -side % window) for side in (h, w))
+def shift_mask(
+    h: int, w: int, window: int, shift: tuple[int, int], like: Tensor
+) -> Tensor:
+    """-100 for pairs of positions that only the shift brought into a window, else 0.
+
+    The shape is (windows, 1, window², window²).
+    """
+    rows, columns = (
+        torch.arange(side + -side % window, device=like.device) for side in (h, w)
+    )
     below, beside = rows >= len(rows) - shift[0], columns >= len(columns) - shift[1]
     regions = 2 * below.int()[:, None] + beside.int()
     ids = split_windows(regions[None, :, :, None], window)
-    return torch.where(ids == ids.transpose(2, 3), 0.0, -100.0).transpose(0, 1)
+    return torch.where(ids == ids.transpose(1, 2), 0.0, -100.0).to(like)[:, None]
 
 
 def split_windows(x: Tensor, window: int, shift: tuple[int, int] = (0, 0)) -> Tensor:
-    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N, windows, window * window, C)."""
+    """The windows of a map, padded to whole ones.
+
+    (N, H, W, C) -> (N * windows, window * window, C)
+    """
     h, w = x.shape[1:3]
     if h % window or w % window:
         x = F.pad(x, (0, 0, 0, -w % window, 0, -h % window))
     if any(shift):
         x = x.roll((-shift[0], -shift[1]), (1, 2))
     x = x.unflatten(2, (-1, window)).unflatten(1, (-1, window)).transpose(2, 3)
-    return x.flatten(3, 4).flatten(1, 2)
+    return x.flatten(3, 4).flatten(0, 2)
 
 
 def take(tensors: list[Tensor], count: int) -> list[Tensor]:
@@ -152,7 +171,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(48, 3, 2, 2, fan_in=12),
@@ -183,8 +202,8 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """A small Swin transformer (Liu et al. 2021) for images of 32x32: patches of 2x2 pixels, and windows of 4x4 on maps of
-    16x16, 8x8 and 4x4 positions.
+    """A small Swin transformer (Liu et al. 2021) for images of 32x32: patches of 2x2
+    pixels, and windows of 4x4 on maps of 16x16, 8x8 and 4x4 positions.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -195,18 +214,26 @@ def forward(
     x = F.conv2d(x, conv_weight, conv_bias, stride=2)
     x = layer_norm_2d(x, norm1_weight, norm1_bias)
     # stage1
-    x = swin(x, p, training, generator, 3, 0, 0)
-    x = swin(x, p, training, generator, 3, 2, 0.014285714285714285)
+    x = swin(x, p, training, generator, heads=3, shift=0, drop=0.0)
+    x = swin(x, p, training, generator, heads=3, shift=2, drop=0.1 * 1 / 7)
     # layers1
     x = patch_merging(x, p)
     # stage2
     for i in range(4):
-        x = swin(x, p, training, generator, 6, 2 * (i % 2), 0.1 * (i + 2) / 7)
+        x = swin(
+            x,
+            p,
+            training,
+            generator,
+            heads=6,
+            shift=2 * (i % 2),
+            drop=0.1 * (i + 2) / 7,
+        )
     # layers2
     x = patch_merging(x, p)
     # stage3
-    x = swin(x, p, training, generator, 12, 0, 0.08571428571428572)
-    x = swin(x, p, training, generator, 12, 2, 0.1)
+    x = swin(x, p, training, generator, heads=12, shift=0, drop=0.1 * 6 / 7)
+    x = swin(x, p, training, generator, heads=12, shift=2, drop=0.1 * 7 / 7)
     # head
     norm2_weight, norm2_bias, fc_weight, fc_bias = take(p, 4)
     x = layer_norm_2d(x, norm2_weight, norm2_bias)

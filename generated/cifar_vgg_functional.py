@@ -48,7 +48,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params: list[Tensor] = []
     channels = 3
@@ -101,7 +101,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     for _ in range(2):
@@ -120,7 +120,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """VGG-11, 13, 16 and 19 (Simonyan and Zisserman 2015, table 1) on the scale of CIFAR: batch norms, one linear layer.
+    """VGG (Simonyan and Zisserman 2015, table 1) on the scale of CIFAR: batch norms,
+    one linear layer.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -6,7 +6,8 @@ from torch import nn
 
 
 def cifar_vgg(num_classes: int = 10) -> nn.Sequential:
-    """VGG-11, 13, 16 and 19 (Simonyan and Zisserman 2015, table 1) on the scale of CIFAR: batch norms, one linear layer.
+    """VGG (Simonyan and Zisserman 2015, table 1) on the scale of CIFAR: batch norms,
+    one linear layer.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

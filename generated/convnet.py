@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class ConvNet(nn.Module):
-    """The first half of VGG-11 (Simonyan and Zisserman 2015, table 1), half width, with batch norm before each ReLU.
+    """The first half of VGG-11 (Simonyan and Zisserman 2015, table 1), half width, with
+    batch norm before each ReLU.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -42,7 +42,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     return [
         init.kaiming_normal(32, 3, 3, 3),
@@ -69,7 +69,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     return [
         init.zeros(32),
@@ -86,7 +86,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """The first half of VGG-11 (Simonyan and Zisserman 2015, table 1), half width, with batch norm before each ReLU.
+    """The first half of VGG-11 (Simonyan and Zisserman 2015, table 1), half width, with
+    batch norm before each ReLU.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

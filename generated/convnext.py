@@ -5,16 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def drop_path(
-    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
-) -> Tensor:
-    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
-    if not training or p == 0:
-        return x
-    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
-    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
-
-
 class ChannelsLast(nn.Sequential):
     """Layers that act on the channels at each position of a map."""
 
@@ -26,14 +16,22 @@ class ChannelsLast(nn.Sequential):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+    """Stochastic depth (Huang et al. 2016).
+
+    In training 0 for an example with probability p, else x / (1 - p).
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return drop_path(x, self.p, self.training)
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.empty(
+            x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device
+        )
+        return x * kept.bernoulli_(1 - self.p).div_(1 - self.p)
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -55,7 +53,8 @@ class LayerScale(nn.Module):
 
 
 class InvertedBottleneck(nn.Module):
-    """A large filter of each channel, then a perceptron at each position (fig. 4): one norm and one GELU.
+    """A large filter of each channel, then a perceptron at each position (fig. 4): one
+    norm and one GELU.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -80,7 +79,7 @@ class InvertedBottleneck(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """ConvNeXt (Liu et al. 2022, section 3), as torchvision builds it.
+    """ConvNeXt (Liu et al. 2022, section 3), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -91,9 +90,7 @@ class ConvNeXt(nn.Module):
             nn.Conv2d(3, 96, 4, stride=4), LayerNorm2d(96, eps=1e-06)
         )
         self.stage1 = nn.Sequential(
-            InvertedBottleneck(96, 0),
-            InvertedBottleneck(96, 0.0058823529411764705),
-            InvertedBottleneck(96, 0.011764705882352941),
+            *(InvertedBottleneck(96, 0.1 * i / 17) for i in range(3))
         )
         self.norm1 = LayerNorm2d(96, eps=1e-06)
         self.conv1 = nn.Conv2d(96, 192, 2, stride=2)

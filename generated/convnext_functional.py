@@ -72,7 +72,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.trunc_normal(96, 3, 4, 4),
@@ -80,9 +80,8 @@ def init_params(
         init.ones(96),
         init.zeros(96),
     ]
-    params += inverted_bottleneck_params(init, 96)
-    params += inverted_bottleneck_params(init, 96)
-    params += inverted_bottleneck_params(init, 96)
+    for _ in range(3):
+        params += inverted_bottleneck_params(init, 96)
     params += [
         init.ones(96),
         init.zeros(96),
@@ -122,7 +121,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """ConvNeXt (Liu et al. 2022, section 3), as torchvision builds it.
+    """ConvNeXt (Liu et al. 2022, section 3), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -133,9 +132,8 @@ def forward(
     x = F.conv2d(x, conv1_weight, conv1_bias, stride=4)
     x = layer_norm_2d(x, norm1_weight, norm1_bias, eps=1e-06)
     # stage1
-    x = inverted_bottleneck(x, p, training, generator, 0)
-    x = inverted_bottleneck(x, p, training, generator, 0.0058823529411764705)
-    x = inverted_bottleneck(x, p, training, generator, 0.011764705882352941)
+    for i in range(3):
+        x = inverted_bottleneck(x, p, training, generator, 0.1 * i / 17)
     # layers1
     norm2_weight, norm2_bias, conv2_weight, conv2_bias = take(p, 4)
     x = layer_norm_2d(x, norm2_weight, norm2_bias, eps=1e-06)
@@ -172,7 +170,8 @@ def inverted_bottleneck(
     generator: torch.Generator | None,
     drop: float,
 ) -> Tensor:
-    """A large filter of each channel, then a perceptron at each position (fig. 4): one norm and one GELU.
+    """A large filter of each channel, then a perceptron at each position (fig. 4): one
+    norm and one GELU.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """

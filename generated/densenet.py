@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3:
+    DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """
@@ -42,7 +43,7 @@ class Transition(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """DenseNet-121, 161, 169 and 201 (Huang et al. 2017, table 1), as torchvision builds them.
+    """DenseNet (Huang et al. 2017, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3:
+    DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """
@@ -42,7 +43,8 @@ class Transition(nn.Module):
 
 
 class DenseNetBC(nn.Module):
-    """DenseNet-BC for CIFAR (Huang et al. 2017, section 3): 100 layers with growth rate 12.
+    """DenseNet-BC for CIFAR (Huang et al. 2017, section 3): 100 layers with growth rate
+    12.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -47,7 +47,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(24, 3, 3, 3)]
     for i in range(16):
@@ -70,7 +70,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     for i in range(16):
@@ -88,7 +88,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """DenseNet-BC for CIFAR (Huang et al. 2017, section 3): 100 layers with growth rate 12.
+    """DenseNet-BC for CIFAR (Huang et al. 2017, section 3): 100 layers with growth rate
+    12.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -121,7 +122,8 @@ def forward(
 
 
 def dense_layer(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:
-    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3:
+    DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3:
+    DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """
@@ -44,7 +45,8 @@ class Transition(nn.Module):
 
 
 def densenet_bc(num_classes: int = 10) -> nn.Sequential:
-    """DenseNet-BC for CIFAR (Huang et al. 2017, section 3): 100 layers with growth rate 12.
+    """DenseNet-BC for CIFAR (Huang et al. 2017, section 3): 100 layers with growth rate
+    12.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

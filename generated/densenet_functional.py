@@ -54,7 +54,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(64, 3, 7, 7), init.ones(64), init.zeros(64)]
     for i in range(6):
@@ -80,7 +80,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(64), init.ones(64)]
     for i in range(6):
@@ -101,7 +101,7 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """DenseNet-121, 161, 169 and 201 (Huang et al. 2017, table 1), as torchvision builds them.
+    """DenseNet (Huang et al. 2017, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -146,7 +146,8 @@ def forward(
 
 
 def dense_layer(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:
-    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3:
+    DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3:
+    DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """
@@ -44,7 +45,7 @@ class Transition(nn.Module):
 
 
 def densenet(num_classes: int = 1000) -> nn.Sequential:
-    """DenseNet-121, 161, 169 and 201 (Huang et al. 2017, table 1), as torchvision builds them.
+    """DenseNet (Huang et al. 2017, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -33,7 +33,7 @@ class Residual(nn.Module):
 
 
 class Root(nn.Sequential):
-    """The block root.
+    """Merges maps: a 1x1 convolution of all their channels.
 
     (N, in_channels, H, W) -> (N, out, H, W)
     """
@@ -90,7 +90,8 @@ class Hierarchy(nn.Module):
 
 
 class DLA(nn.Module):
-    """Deep layer aggregation (Yu et al. 2018, fig. 2f and table 1) on the scale of CIFAR; with nested trees, a simple one.
+    """Deep layer aggregation (Yu et al. 2018, fig. 2f and table 1) on the scale of
+    CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

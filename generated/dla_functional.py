@@ -48,7 +48,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(16, 3, 3, 3, fan_in=27),
@@ -75,7 +75,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [
         init.zeros(16),
@@ -95,7 +95,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Deep layer aggregation (Yu et al. 2018, fig. 2f and table 1) on the scale of CIFAR; with nested trees, a simple one.
+    """Deep layer aggregation (Yu et al. 2018, fig. 2f and table 1) on the scale of
+    CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -186,7 +187,7 @@ def residual_buffers(
 
 
 def root(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:
-    """The block root.
+    """Merges maps: a 1x1 convolution of all their channels.
 
     (N, in_channels, H, W) -> (N, out, H, W)
     """

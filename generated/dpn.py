@@ -18,7 +18,8 @@ class Slice(nn.Module):
 
 
 class DualPath(nn.Module):
-    """The first `out` channels are added as in a residual network, the last `dense` ones are appended as in a DenseNet.
+    """The first `out` channels are added as in a residual network, the last `dense`
+    ones are appended as in a DenseNet.
 
     (N, in_channels, H, W) -> (N, out + ((out + dense if first else in_channels) - out) + (out + dense - out), H / stride, W / stride)
     """
@@ -66,7 +67,7 @@ class DualPath(nn.Module):
 
 
 class DPN(nn.Module):
-    """Dual path networks (Chen et al. 2017, table 1) on the scale of CIFAR: DPN-92, and DPN-26 with two blocks a stage.
+    """Dual path network (Chen et al. 2017, table 1) on the scale of CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -76,22 +77,28 @@ class DPN(nn.Module):
         self.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.stage1 = nn.Sequential(
-            DualPath(64, 96, 256, 16, True),
-            DualPath(288, 96, 256, 16, False),
-            DualPath(304, 96, 256, 16, False),
+            DualPath(64, width=96, out=256, dense=16, first=True),
+            DualPath(288, width=96, out=256, dense=16, first=False),
+            DualPath(304, width=96, out=256, dense=16, first=False),
         )
         self.stage2 = nn.Sequential(
-            DualPath(320, 192, 512, 32, True, stride=2),
-            *(DualPath(576 + 32 * i, 192, 512, 32, i + 1 == 0) for i in range(3)),
+            DualPath(320, width=192, out=512, dense=32, first=True, stride=2),
+            *(
+                DualPath(576 + 32 * i, width=192, out=512, dense=32, first=i + 1 == 0)
+                for i in range(3)
+            ),
         )
         self.stage3 = nn.Sequential(
-            DualPath(672, 384, 1024, 24, True, stride=2),
-            *(DualPath(1072 + 24 * i, 384, 1024, 24, i + 1 == 0) for i in range(19)),
+            DualPath(672, width=384, out=1024, dense=24, first=True, stride=2),
+            *(
+                DualPath(1072 + 24 * i, width=384, out=1024, dense=24, first=i + 1 == 0)
+                for i in range(19)
+            ),
         )
         self.stage4 = nn.Sequential(
-            DualPath(1528, 768, 2048, 128, True, stride=2),
-            DualPath(2304, 768, 2048, 128, False),
-            DualPath(2432, 768, 2048, 128, False),
+            DualPath(1528, width=768, out=2048, dense=128, first=True, stride=2),
+            DualPath(2304, width=768, out=2048, dense=128, first=False),
+            DualPath(2432, width=768, out=2048, dense=128, first=False),
         )
         self.fc = nn.Linear(2560, num_classes)
 

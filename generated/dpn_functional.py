@@ -48,25 +48,29 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(64, 3, 3, 3, fan_in=27),
         init.ones(64),
         init.zeros(64),
     ]
-    params += dual_path_params(init, 64, 96, 256, 16, True)
-    params += dual_path_params(init, 288, 96, 256, 16, False)
-    params += dual_path_params(init, 304, 96, 256, 16, False)
-    params += dual_path_params(init, 320, 192, 512, 32, True)
+    params += dual_path_params(init, 64, width=96, out=256, dense=16, first=True)
+    params += dual_path_params(init, 288, width=96, out=256, dense=16, first=False)
+    params += dual_path_params(init, 304, width=96, out=256, dense=16, first=False)
+    params += dual_path_params(init, 320, width=192, out=512, dense=32, first=True)
     for i in range(3):
-        params += dual_path_params(init, 576 + 32 * i, 192, 512, 32, i + 1 == 0)
-    params += dual_path_params(init, 672, 384, 1024, 24, True)
+        params += dual_path_params(
+            init, 576 + 32 * i, width=192, out=512, dense=32, first=i + 1 == 0
+        )
+    params += dual_path_params(init, 672, width=384, out=1024, dense=24, first=True)
     for i in range(19):
-        params += dual_path_params(init, 1072 + 24 * i, 384, 1024, 24, i + 1 == 0)
-    params += dual_path_params(init, 1528, 768, 2048, 128, True)
-    params += dual_path_params(init, 2304, 768, 2048, 128, False)
-    params += dual_path_params(init, 2432, 768, 2048, 128, False)
+        params += dual_path_params(
+            init, 1072 + 24 * i, width=384, out=1024, dense=24, first=i + 1 == 0
+        )
+    params += dual_path_params(init, 1528, width=768, out=2048, dense=128, first=True)
+    params += dual_path_params(init, 2304, width=768, out=2048, dense=128, first=False)
+    params += dual_path_params(init, 2432, width=768, out=2048, dense=128, first=False)
     params += [
         init.uniform_fan_in(num_classes, 2560, fan_in=2560),
         init.uniform_fan_in(num_classes, fan_in=2560),
@@ -77,28 +81,32 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(64), init.ones(64)]
-    buffers += dual_path_buffers(init, 96, 256, 16, True)
-    buffers += dual_path_buffers(init, 96, 256, 16, False)
-    buffers += dual_path_buffers(init, 96, 256, 16, False)
-    buffers += dual_path_buffers(init, 192, 512, 32, True)
+    buffers += dual_path_buffers(init, width=96, out=256, dense=16, first=True)
+    buffers += dual_path_buffers(init, width=96, out=256, dense=16, first=False)
+    buffers += dual_path_buffers(init, width=96, out=256, dense=16, first=False)
+    buffers += dual_path_buffers(init, width=192, out=512, dense=32, first=True)
     for i in range(3):
-        buffers += dual_path_buffers(init, 192, 512, 32, i + 1 == 0)
-    buffers += dual_path_buffers(init, 384, 1024, 24, True)
+        buffers += dual_path_buffers(
+            init, width=192, out=512, dense=32, first=i + 1 == 0
+        )
+    buffers += dual_path_buffers(init, width=384, out=1024, dense=24, first=True)
     for i in range(19):
-        buffers += dual_path_buffers(init, 384, 1024, 24, i + 1 == 0)
-    buffers += dual_path_buffers(init, 768, 2048, 128, True)
-    buffers += dual_path_buffers(init, 768, 2048, 128, False)
-    buffers += dual_path_buffers(init, 768, 2048, 128, False)
+        buffers += dual_path_buffers(
+            init, width=384, out=1024, dense=24, first=i + 1 == 0
+        )
+    buffers += dual_path_buffers(init, width=768, out=2048, dense=128, first=True)
+    buffers += dual_path_buffers(init, width=768, out=2048, dense=128, first=False)
+    buffers += dual_path_buffers(init, width=768, out=2048, dense=128, first=False)
     return buffers
 
 
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Dual path networks (Chen et al. 2017, table 1) on the scale of CIFAR: DPN-92, and DPN-26 with two blocks a stage.
+    """Dual path network (Chen et al. 2017, table 1) on the scale of CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -111,21 +119,21 @@ def forward(
     bn1_mean, bn1_var = take(b, 2)
     x = F.relu(F.batch_norm(x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training))
     # stage1
-    x = dual_path(x, p, b, training, 256, 16, True)
-    x = dual_path(x, p, b, training, 256, 16, False)
-    x = dual_path(x, p, b, training, 256, 16, False)
+    x = dual_path(x, p, b, training, out=256, dense=16, first=True)
+    x = dual_path(x, p, b, training, out=256, dense=16, first=False)
+    x = dual_path(x, p, b, training, out=256, dense=16, first=False)
     # stage2
-    x = dual_path(x, p, b, training, 512, 32, True, stride=2)
+    x = dual_path(x, p, b, training, out=512, dense=32, first=True, stride=2)
     for i in range(3):
-        x = dual_path(x, p, b, training, 512, 32, i + 1 == 0)
+        x = dual_path(x, p, b, training, out=512, dense=32, first=i + 1 == 0)
     # stage3
-    x = dual_path(x, p, b, training, 1024, 24, True, stride=2)
+    x = dual_path(x, p, b, training, out=1024, dense=24, first=True, stride=2)
     for i in range(19):
-        x = dual_path(x, p, b, training, 1024, 24, i + 1 == 0)
+        x = dual_path(x, p, b, training, out=1024, dense=24, first=i + 1 == 0)
     # stage4
-    x = dual_path(x, p, b, training, 2048, 128, True, stride=2)
-    x = dual_path(x, p, b, training, 2048, 128, False)
-    x = dual_path(x, p, b, training, 2048, 128, False)
+    x = dual_path(x, p, b, training, out=2048, dense=128, first=True, stride=2)
+    x = dual_path(x, p, b, training, out=2048, dense=128, first=False)
+    x = dual_path(x, p, b, training, out=2048, dense=128, first=False)
     # head
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
@@ -143,7 +151,8 @@ def dual_path(
     first: bool,
     stride: int = 1,
 ) -> Tensor:
-    """The first `out` channels are added as in a residual network, the last `dense` ones are appended as in a DenseNet.
+    """The first `out` channels are added as in a residual network, the last `dense`
+    ones are appended as in a DenseNet.
 
     (N, in_channels, H, W) -> (N, out + ((out + dense if first else in_channels) - out) + (out + dense - out), H / stride, W / stride)
     """

@@ -19,7 +19,8 @@ class Projection(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut (torchvision's "v1.5").
+    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut
+    (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -112,8 +113,8 @@ class SharedHead(nn.Module):
 
 
 class FCOS(nn.Module):
-    """FCOS (Tian et al. 2019) on ResNet-50 with a feature pyramid (Lin et al. 2017), as torchvision builds it; the distances are
-    logarithms, as in the paper.
+    """FCOS (Tian et al. 2019) on ResNet-50 with a feature pyramid (Lin et al. 2017),
+    with torchvision's layers; the distances are logarithms, as in the paper.
 
     (N, 3, 640, 640) ->
         (N, 96, 80, 80) p3

@@ -65,7 +65,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(64, 3, 7, 7), init.ones(64), init.zeros(64)]
     params += bottleneck_params(init, 64, 256)
@@ -95,7 +95,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(64), init.ones(64)]
     buffers += bottleneck_buffers(init, 64, 256)
@@ -116,8 +116,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """FCOS (Tian et al. 2019) on ResNet-50 with a feature pyramid (Lin et al. 2017), as torchvision builds it; the distances are
-    logarithms, as in the paper.
+    """FCOS (Tian et al. 2019) on ResNet-50 with a feature pyramid (Lin et al. 2017),
+    with torchvision's layers; the distances are logarithms, as in the paper.
 
     (N, 3, 640, 640) ->
         (N, 96, 80, 80) p3
@@ -214,7 +214,8 @@ def bottleneck(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut (torchvision's "v1.5").
+    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut
+    (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

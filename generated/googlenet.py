@@ -25,7 +25,8 @@ class ConvBN(nn.Module):
 
 
 class Inception(nn.Module):
-    """Inception module (fig. 2b): filters of three sizes and a pool side by side.
+    """Inception module (fig. 2b): 1x1 and 3x3 convolutions and a pool side by side;
+    torchvision has 3x3 where the paper has 5x5.
 
     (N, in_channels, H, W) -> (N, c1 + c3 + c5 + pool, H, W)
     """
@@ -60,7 +61,8 @@ class Inception(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, as torchvision builds it.
+    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, with torchvision's
+    layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -70,15 +72,33 @@ class GoogLeNet(nn.Module):
         self.conv1 = ConvBN(3, 64, 7, stride=2)
         self.conv2 = ConvBN(64, 64, 1)
         self.conv3 = ConvBN(64, 192, 3)
-        self.inception3a = Inception(192, 64, 96, 128, 16, 32, 32)
-        self.inception3b = Inception(256, 128, 128, 192, 32, 96, 64)
-        self.inception4a = Inception(480, 192, 96, 208, 16, 48, 64)
-        self.inception4b = Inception(512, 160, 112, 224, 24, 64, 64)
-        self.inception4c = Inception(512, 128, 128, 256, 24, 64, 64)
-        self.inception4d = Inception(512, 112, 144, 288, 32, 64, 64)
-        self.inception4e = Inception(528, 256, 160, 320, 32, 128, 128)
-        self.inception5a = Inception(832, 256, 160, 320, 32, 128, 128)
-        self.inception5b = Inception(832, 384, 192, 384, 48, 128, 128)
+        self.inception3a = Inception(
+            192, c1=64, c3_in=96, c3=128, c5_in=16, c5=32, pool=32
+        )
+        self.inception3b = Inception(
+            256, c1=128, c3_in=128, c3=192, c5_in=32, c5=96, pool=64
+        )
+        self.inception4a = Inception(
+            480, c1=192, c3_in=96, c3=208, c5_in=16, c5=48, pool=64
+        )
+        self.inception4b = Inception(
+            512, c1=160, c3_in=112, c3=224, c5_in=24, c5=64, pool=64
+        )
+        self.inception4c = Inception(
+            512, c1=128, c3_in=128, c3=256, c5_in=24, c5=64, pool=64
+        )
+        self.inception4d = Inception(
+            512, c1=112, c3_in=144, c3=288, c5_in=32, c5=64, pool=64
+        )
+        self.inception4e = Inception(
+            528, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+        )
+        self.inception5a = Inception(
+            832, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+        )
+        self.inception5b = Inception(
+            832, c1=384, c3_in=192, c3=384, c5_in=48, c5=128, pool=128
+        )
         self.dropout = nn.Dropout(0.2)
         self.fc = nn.Linear(1024, num_classes)
         for module in self.modules():

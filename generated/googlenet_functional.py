@@ -63,21 +63,39 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params: list[Tensor] = []
     params += conv_bn_params(init, 3, 64, 7)
     params += conv_bn_params(init, 64, 64, 1)
     params += conv_bn_params(init, 64, 192, 3)
-    params += inception_params(init, 192, 64, 96, 128, 16, 32, 32)
-    params += inception_params(init, 256, 128, 128, 192, 32, 96, 64)
-    params += inception_params(init, 480, 192, 96, 208, 16, 48, 64)
-    params += inception_params(init, 512, 160, 112, 224, 24, 64, 64)
-    params += inception_params(init, 512, 128, 128, 256, 24, 64, 64)
-    params += inception_params(init, 512, 112, 144, 288, 32, 64, 64)
-    params += inception_params(init, 528, 256, 160, 320, 32, 128, 128)
-    params += inception_params(init, 832, 256, 160, 320, 32, 128, 128)
-    params += inception_params(init, 832, 384, 192, 384, 48, 128, 128)
+    params += inception_params(
+        init, 192, c1=64, c3_in=96, c3=128, c5_in=16, c5=32, pool=32
+    )
+    params += inception_params(
+        init, 256, c1=128, c3_in=128, c3=192, c5_in=32, c5=96, pool=64
+    )
+    params += inception_params(
+        init, 480, c1=192, c3_in=96, c3=208, c5_in=16, c5=48, pool=64
+    )
+    params += inception_params(
+        init, 512, c1=160, c3_in=112, c3=224, c5_in=24, c5=64, pool=64
+    )
+    params += inception_params(
+        init, 512, c1=128, c3_in=128, c3=256, c5_in=24, c5=64, pool=64
+    )
+    params += inception_params(
+        init, 512, c1=112, c3_in=144, c3=288, c5_in=32, c5=64, pool=64
+    )
+    params += inception_params(
+        init, 528, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+    )
+    params += inception_params(
+        init, 832, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+    )
+    params += inception_params(
+        init, 832, c1=384, c3_in=192, c3=384, c5_in=48, c5=128, pool=128
+    )
     params += [
         init.trunc_normal(num_classes, 1024),
         init.uniform_fan_in(num_classes, fan_in=1024),
@@ -88,21 +106,39 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     buffers += conv_bn_buffers(init, 64)
     buffers += conv_bn_buffers(init, 64)
     buffers += conv_bn_buffers(init, 192)
-    buffers += inception_buffers(init, 64, 96, 128, 16, 32, 32)
-    buffers += inception_buffers(init, 128, 128, 192, 32, 96, 64)
-    buffers += inception_buffers(init, 192, 96, 208, 16, 48, 64)
-    buffers += inception_buffers(init, 160, 112, 224, 24, 64, 64)
-    buffers += inception_buffers(init, 128, 128, 256, 24, 64, 64)
-    buffers += inception_buffers(init, 112, 144, 288, 32, 64, 64)
-    buffers += inception_buffers(init, 256, 160, 320, 32, 128, 128)
-    buffers += inception_buffers(init, 256, 160, 320, 32, 128, 128)
-    buffers += inception_buffers(init, 384, 192, 384, 48, 128, 128)
+    buffers += inception_buffers(
+        init, c1=64, c3_in=96, c3=128, c5_in=16, c5=32, pool=32
+    )
+    buffers += inception_buffers(
+        init, c1=128, c3_in=128, c3=192, c5_in=32, c5=96, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=192, c3_in=96, c3=208, c5_in=16, c5=48, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=160, c3_in=112, c3=224, c5_in=24, c5=64, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=128, c3_in=128, c3=256, c5_in=24, c5=64, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=112, c3_in=144, c3=288, c5_in=32, c5=64, pool=64
+    )
+    buffers += inception_buffers(
+        init, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+    )
+    buffers += inception_buffers(
+        init, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+    )
+    buffers += inception_buffers(
+        init, c1=384, c3_in=192, c3=384, c5_in=48, c5=128, pool=128
+    )
     return buffers
 
 
@@ -113,7 +149,8 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, as torchvision builds it.
+    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, with torchvision's
+    layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -195,7 +232,8 @@ def conv_bn_buffers(init: Init, out: int) -> list[Tensor]:
 
 
 def inception(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:
-    """Inception module (fig. 2b): filters of three sizes and a pool side by side.
+    """Inception module (fig. 2b): 1x1 and 3x3 convolutions and a pool side by side;
+    torchvision has 3x3 where the paper has 5x5.
 
     (N, in_channels, H, W) -> (N, c1 + c3 + c5 + pool, H, W)
     """

@@ -27,7 +27,8 @@ class ConvBN(nn.Module):
 
 
 class Inception(nn.Module):
-    """Inception module (fig. 2b): filters of three sizes and a pool side by side.
+    """Inception module (fig. 2b): 1x1 and 3x3 convolutions and a pool side by side;
+    torchvision has 3x3 where the paper has 5x5.
 
     (N, in_channels, H, W) -> (N, c1 + c3 + c5 + pool, H, W)
     """
@@ -62,7 +63,8 @@ class Inception(nn.Module):
 
 
 def googlenet(num_classes: int = 1000) -> nn.Sequential:
-    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, as torchvision builds it.
+    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, with torchvision's
+    layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -73,17 +75,35 @@ def googlenet(num_classes: int = 1000) -> nn.Sequential:
             conv2=ConvBN(64, 64, 1),
             conv3=ConvBN(64, 192, 3),
             maxpool2=nn.MaxPool2d(3, stride=2, ceil_mode=True),
-            inception3a=Inception(192, 64, 96, 128, 16, 32, 32),
-            inception3b=Inception(256, 128, 128, 192, 32, 96, 64),
+            inception3a=Inception(
+                192, c1=64, c3_in=96, c3=128, c5_in=16, c5=32, pool=32
+            ),
+            inception3b=Inception(
+                256, c1=128, c3_in=128, c3=192, c5_in=32, c5=96, pool=64
+            ),
             layers1=nn.MaxPool2d(3, stride=2, ceil_mode=True),
-            inception4a=Inception(480, 192, 96, 208, 16, 48, 64),
-            inception4b=Inception(512, 160, 112, 224, 24, 64, 64),
-            inception4c=Inception(512, 128, 128, 256, 24, 64, 64),
-            inception4d=Inception(512, 112, 144, 288, 32, 64, 64),
-            inception4e=Inception(528, 256, 160, 320, 32, 128, 128),
+            inception4a=Inception(
+                480, c1=192, c3_in=96, c3=208, c5_in=16, c5=48, pool=64
+            ),
+            inception4b=Inception(
+                512, c1=160, c3_in=112, c3=224, c5_in=24, c5=64, pool=64
+            ),
+            inception4c=Inception(
+                512, c1=128, c3_in=128, c3=256, c5_in=24, c5=64, pool=64
+            ),
+            inception4d=Inception(
+                512, c1=112, c3_in=144, c3=288, c5_in=32, c5=64, pool=64
+            ),
+            inception4e=Inception(
+                528, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+            ),
             layers4=nn.MaxPool2d(2, ceil_mode=True),
-            inception5a=Inception(832, 256, 160, 320, 32, 128, 128),
-            inception5b=Inception(832, 384, 192, 384, 48, 128, 128),
+            inception5a=Inception(
+                832, c1=256, c3_in=160, c3=320, c5_in=32, c5=128, pool=128
+            ),
+            inception5b=Inception(
+                832, c1=384, c3_in=192, c3=384, c5_in=48, c5=128, pool=128
+            ),
             pool=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),
             dropout=nn.Dropout(0.2),

@@ -23,7 +23,8 @@ class Valid(nn.Module):
 
 
 class Padded(nn.Module):
-    """A convolution with batch norm and ReLU that keeps the height and width, and one without padding.
+    """A convolution with batch norm and ReLU that keeps the height and width, and one
+    without padding.
 
     (N, in_channels, H, W) -> (N, out, H, W)
     """
@@ -184,7 +185,7 @@ class Wide(nn.Module):
 
 
 class Inception3(nn.Module):
-    """Inception v3 (Szegedy et al. 2016, table 1), as torchvision builds it.
+    """Inception v3 (Szegedy et al. 2016, table 1), with torchvision's layers.
 
     (N, 3, 299, 299) -> (N, num_classes) logits
     """

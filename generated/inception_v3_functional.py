@@ -63,7 +63,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params: list[Tensor] = []
     params += valid_params(init, 3, 32, 3)
@@ -92,7 +92,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     buffers += valid_buffers(init, 32)
@@ -121,7 +121,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Inception v3 (Szegedy et al. 2016, table 1), as torchvision builds it.
+    """Inception v3 (Szegedy et al. 2016, table 1), with torchvision's layers.
 
     (N, 3, 299, 299) -> (N, num_classes) logits
     """
@@ -201,7 +201,8 @@ def valid_buffers(init: Init, out: int) -> list[Tensor]:
 def padded(
     x: Tensor, p: list[Tensor], b: list[Tensor], training: bool, kernel: tuple[int, int]
 ) -> Tensor:
-    """A convolution with batch norm and ReLU that keeps the height and width, and one without padding.
+    """A convolution with batch norm and ReLU that keeps the height and width, and one
+    without padding.
 
     (N, in_channels, H, W) -> (N, out, H, W)
     """

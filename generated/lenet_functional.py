@@ -37,7 +37,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     return [
         init.uniform_fan_in(6, 3, 5, 5, fan_in=75),

@@ -14,12 +14,6 @@ def dropout(
     return x * torch.empty_like(x).bernoulli_(1 - p, generator=generator).div_(1 - p)
 
 
-def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
-    nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
-    return nearest if nearest >= 0.9 * x else nearest + divisor
-
-
 def take(tensors: list[Tensor], count: int) -> list[Tensor]:
     """Removes and returns the next `count` tensors of a reversed list."""
     return [tensors.pop() for _ in range(count)]
@@ -72,7 +66,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.kaiming_normal(32, 3, 3, 3),
@@ -85,21 +79,21 @@ def init_params(
         init.ones(16),
         init.zeros(16),
     ]
-    params += inverted_residual_params(init, 16, 3, 3, 24)
+    params += inverted_residual_params(init, 16, kernel=3, expand=3, channels=24)
     for _ in range(2):
-        params += inverted_residual_params(init, 24, 3, 3, 24)
-    params += inverted_residual_params(init, 24, 5, 3, 40)
+        params += inverted_residual_params(init, 24, kernel=3, expand=3, channels=24)
+    params += inverted_residual_params(init, 24, kernel=5, expand=3, channels=40)
     for _ in range(2):
-        params += inverted_residual_params(init, 40, 5, 3, 40)
-    params += inverted_residual_params(init, 40, 5, 6, 80)
+        params += inverted_residual_params(init, 40, kernel=5, expand=3, channels=40)
+    params += inverted_residual_params(init, 40, kernel=5, expand=6, channels=80)
     for _ in range(2):
-        params += inverted_residual_params(init, 80, 5, 6, 80)
-    params += inverted_residual_params(init, 80, 3, 6, 96)
-    params += inverted_residual_params(init, 96, 3, 6, 96)
-    params += inverted_residual_params(init, 96, 5, 6, 192)
+        params += inverted_residual_params(init, 80, kernel=5, expand=6, channels=80)
+    params += inverted_residual_params(init, 80, kernel=3, expand=6, channels=96)
+    params += inverted_residual_params(init, 96, kernel=3, expand=6, channels=96)
+    params += inverted_residual_params(init, 96, kernel=5, expand=6, channels=192)
     for _ in range(3):
-        params += inverted_residual_params(init, 192, 5, 6, 192)
-    params += inverted_residual_params(init, 192, 3, 6, 320)
+        params += inverted_residual_params(init, 192, kernel=5, expand=6, channels=192)
+    params += inverted_residual_params(init, 192, kernel=3, expand=6, channels=320)
     params += [
         init.kaiming_normal(1280, 320, 1, 1),
         init.ones(1280),
@@ -113,7 +107,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [
         init.zeros(32),
@@ -149,7 +143,8 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """MnasNet-B1 (Tan et al. 2019, table 2: the search without squeeze-and-excitation), as torchvision builds it.
+    """MnasNet-B1 (Tan et al. 2019, table 2: the search without squeeze-and-excitation),
+    with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -179,26 +174,26 @@ def forward(
         x, bn3_mean, bn3_var, bn3_weight, bn3_bias, training, momentum=0.0003
     )
     # stage1
-    x = inverted_residual(x, p, b, training, 3, 3, 24, stride=2)
+    x = inverted_residual(x, p, b, training, kernel=3, expand=3, channels=24, stride=2)
     for _ in range(2):
-        x = inverted_residual(x, p, b, training, 3, 3, 24)
+        x = inverted_residual(x, p, b, training, kernel=3, expand=3, channels=24)
     # stage2
-    x = inverted_residual(x, p, b, training, 5, 3, 40, stride=2)
+    x = inverted_residual(x, p, b, training, kernel=5, expand=3, channels=40, stride=2)
     for _ in range(2):
-        x = inverted_residual(x, p, b, training, 5, 3, 40)
+        x = inverted_residual(x, p, b, training, kernel=5, expand=3, channels=40)
     # stage3
-    x = inverted_residual(x, p, b, training, 5, 6, 80, stride=2)
+    x = inverted_residual(x, p, b, training, kernel=5, expand=6, channels=80, stride=2)
     for _ in range(2):
-        x = inverted_residual(x, p, b, training, 5, 6, 80)
+        x = inverted_residual(x, p, b, training, kernel=5, expand=6, channels=80)
     # stage4
-    x = inverted_residual(x, p, b, training, 3, 6, 96)
-    x = inverted_residual(x, p, b, training, 3, 6, 96)
+    x = inverted_residual(x, p, b, training, kernel=3, expand=6, channels=96)
+    x = inverted_residual(x, p, b, training, kernel=3, expand=6, channels=96)
     # stage5
-    x = inverted_residual(x, p, b, training, 5, 6, 192, stride=2)
+    x = inverted_residual(x, p, b, training, kernel=5, expand=6, channels=192, stride=2)
     for _ in range(3):
-        x = inverted_residual(x, p, b, training, 5, 6, 192)
+        x = inverted_residual(x, p, b, training, kernel=5, expand=6, channels=192)
     # stage6
-    x = inverted_residual(x, p, b, training, 3, 6, 320)
+    x = inverted_residual(x, p, b, training, kernel=3, expand=6, channels=320)
     # head
     conv4_weight, bn4_weight, bn4_bias = take(p, 3)
     x = F.conv2d(x, conv4_weight)
@@ -227,7 +222,7 @@ def inverted_residual(
 ) -> Tensor:
     """MobileNetV2's block: expand, filter each channel on its own, project back.
 
-    (N, in_channels, H, W) -> (N, round_to(channels, 8), H / stride, W / stride)
+    (N, in_channels, H, W) -> (N, channels, H / stride, W / stride)
     """
     in_channels = x.shape[1]
     conv1_weight, bn1_weight, bn1_bias, depthwise_weight = take(p, 4)
@@ -257,7 +252,7 @@ def inverted_residual(
     y = F.batch_norm(
         y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training, momentum=0.0003
     )
-    return x + y if stride == 1 and in_channels == round_to(channels, 8) else y
+    return x + y if stride == 1 and in_channels == channels else y
 
 
 def inverted_residual_params(
@@ -271,9 +266,9 @@ def inverted_residual_params(
         init.kaiming_normal(in_channels * expand, 1, kernel, kernel),
         init.ones(in_channels * expand),
         init.zeros(in_channels * expand),
-        init.kaiming_normal(round_to(channels, 8), in_channels * expand, 1, 1),
-        init.ones(round_to(channels, 8)),
-        init.zeros(round_to(channels, 8)),
+        init.kaiming_normal(channels, in_channels * expand, 1, 1),
+        init.ones(channels),
+        init.zeros(channels),
     ]
 
 
@@ -286,6 +281,6 @@ def inverted_residual_buffers(
         init.ones(in_channels * expand),
         init.zeros(in_channels * expand),
         init.ones(in_channels * expand),
-        init.zeros(round_to(channels, 8)),
-        init.ones(round_to(channels, 8)),
+        init.zeros(channels),
+        init.ones(channels),
     ]

@@ -5,16 +5,10 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 
-def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
-    nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
-    return nearest if nearest >= 0.9 * x else nearest + divisor
-
-
 class InvertedResidual(nn.Module):
     """MobileNetV2's block: expand, filter each channel on its own, project back.
 
-    (N, in_channels, H, W) -> (N, round_to(channels, 8), H / stride, W / stride)
+    (N, in_channels, H, W) -> (N, channels, H / stride, W / stride)
     """
 
     def __init__(
@@ -36,18 +30,19 @@ class InvertedResidual(nn.Module):
             ),
             nn.BatchNorm2d(in_channels * expand, momentum=0.0003),
             nn.ReLU(),
-            nn.Conv2d(in_channels * expand, round_to(channels, 8), 1, bias=False),
-            nn.BatchNorm2d(round_to(channels, 8), momentum=0.0003),
+            nn.Conv2d(in_channels * expand, channels, 1, bias=False),
+            nn.BatchNorm2d(channels, momentum=0.0003),
         )
-        self.adds = stride == 1 and in_channels == round_to(channels, 8)
+        self.use_residual = stride == 1 and in_channels == channels
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
-        return x + y if self.adds else y
+        return x + y if self.use_residual else y
 
 
 def mnasnet(num_classes: int = 1000) -> nn.Sequential:
-    """MnasNet-B1 (Tan et al. 2019, table 2: the search without squeeze-and-excitation), as torchvision builds it.
+    """MnasNet-B1 (Tan et al. 2019, table 2: the search without squeeze-and-excitation),
+    with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -62,25 +57,38 @@ def mnasnet(num_classes: int = 1000) -> nn.Sequential:
             conv3=nn.Conv2d(32, 16, 1, bias=False),
             bn3=nn.BatchNorm2d(16, momentum=0.0003),
             stage1=nn.Sequential(
-                InvertedResidual(16, 3, 3, 24, stride=2),
-                *(InvertedResidual(24, 3, 3, 24) for _ in range(2)),
+                InvertedResidual(16, kernel=3, expand=3, channels=24, stride=2),
+                *(
+                    InvertedResidual(24, kernel=3, expand=3, channels=24)
+                    for _ in range(2)
+                ),
             ),
             stage2=nn.Sequential(
-                InvertedResidual(24, 5, 3, 40, stride=2),
-                *(InvertedResidual(40, 5, 3, 40) for _ in range(2)),
+                InvertedResidual(24, kernel=5, expand=3, channels=40, stride=2),
+                *(
+                    InvertedResidual(40, kernel=5, expand=3, channels=40)
+                    for _ in range(2)
+                ),
             ),
             stage3=nn.Sequential(
-                InvertedResidual(40, 5, 6, 80, stride=2),
-                *(InvertedResidual(80, 5, 6, 80) for _ in range(2)),
+                InvertedResidual(40, kernel=5, expand=6, channels=80, stride=2),
+                *(
+                    InvertedResidual(80, kernel=5, expand=6, channels=80)
+                    for _ in range(2)
+                ),
             ),
             stage4=nn.Sequential(
-                InvertedResidual(80, 3, 6, 96), InvertedResidual(96, 3, 6, 96)
+                InvertedResidual(80, kernel=3, expand=6, channels=96),
+                InvertedResidual(96, kernel=3, expand=6, channels=96),
             ),
             stage5=nn.Sequential(
-                InvertedResidual(96, 5, 6, 192, stride=2),
-                *(InvertedResidual(192, 5, 6, 192) for _ in range(3)),
+                InvertedResidual(96, kernel=5, expand=6, channels=192, stride=2),
+                *(
+                    InvertedResidual(192, kernel=5, expand=6, channels=192)
+                    for _ in range(3)
+                ),
             ),
-            stage6=InvertedResidual(192, 3, 6, 320),
+            stage6=InvertedResidual(192, kernel=3, expand=6, channels=320),
             conv4=nn.Conv2d(320, 1280, 1, bias=False),
             bn=nn.BatchNorm2d(1280, momentum=0.0003),
             relu=nn.ReLU(),

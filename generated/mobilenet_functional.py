@@ -47,7 +47,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(32, 3, 3, 3), init.ones(32), init.zeros(32)]
     params += separable_params(init, 32, 64)
@@ -67,7 +67,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(32), init.ones(32)]
     buffers += separable_buffers(init, 32, 64)
@@ -86,7 +86,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """MobileNet (Howard et al. 2017, table 1) on the scale of CIFAR: the first convolution keeps the size.
+    """MobileNet (Howard et al. 2017, table 1) on the scale of CIFAR: the first
+    convolution keeps the size.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -123,7 +124,8 @@ def forward(
 def separable(
     x: Tensor, p: list[Tensor], b: list[Tensor], training: bool, stride: int = 1
 ) -> Tensor:
-    """Depthwise separable convolution (fig. 3): filter each channel on its own, then mix the channels.
+    """Depthwise separable convolution (fig. 3): filter each channel on its own, then
+    mix the channels.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

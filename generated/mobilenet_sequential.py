@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class Separable(nn.Module):
-    """Depthwise separable convolution (fig. 3): filter each channel on its own, then mix the channels.
+    """Depthwise separable convolution (fig. 3): filter each channel on its own, then
+    mix the channels.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -33,7 +34,8 @@ class Separable(nn.Module):
 
 
 def mobilenet(num_classes: int = 10) -> nn.Sequential:
-    """MobileNet (Howard et al. 2017, table 1) on the scale of CIFAR: the first convolution keeps the size.
+    """MobileNet (Howard et al. 2017, table 1) on the scale of CIFAR: the first
+    convolution keeps the size.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

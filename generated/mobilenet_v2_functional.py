@@ -14,12 +14,6 @@ def dropout(
     return x * torch.empty_like(x).bernoulli_(1 - p, generator=generator).div_(1 - p)
 
 
-def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
-    nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
-    return nearest if nearest >= 0.9 * x else nearest + divisor
-
-
 def take(tensors: list[Tensor], count: int) -> list[Tensor]:
     """Removes and returns the next `count` tensors of a reversed list."""
     return [tensors.pop() for _ in range(count)]
@@ -70,7 +64,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(32, 3, 3, 3), init.ones(32), init.zeros(32)]
     params += inverted_residual_params(init, 32, 1, 16)
@@ -102,7 +96,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(32), init.ones(32)]
     buffers += inverted_residual_buffers(init, 32, 1, 16)
@@ -132,7 +126,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """MobileNetV2 (Sandler et al. 2018, table 2), as torchvision builds it; `width` is the paper's width multiplier.
+    """MobileNetV2 (Sandler et al. 2018, table 2), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -188,9 +182,10 @@ def inverted_residual(
     channels: int,
     stride: int = 1,
 ) -> Tensor:
-    """Expand, filter each channel on its own, project back (table 1); a skip where the shape allows it.
+    """Expand, filter each channel on its own, project back (table 1); a skip where the
+    shape allows it.
 
-    (N, in_channels, H, W) -> (N, round_to(channels, 8), H / stride, W / stride)
+    (N, in_channels, H, W) -> (N, channels, H / stride, W / stride)
     """
     in_channels = x.shape[1]
     hidden = in_channels * expand
@@ -207,7 +202,7 @@ def inverted_residual(
     y = F.conv2d(y, conv2_weight)
     bn3_weight, bn3_bias = take(p, 2)
     y = F.batch_norm(y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training)
-    return x + y if stride == 1 and in_channels == round_to(channels, 8) else y
+    return x + y if stride == 1 and in_channels == channels else y
 
 
 def inverted_residual_params(
@@ -226,9 +221,9 @@ def inverted_residual_params(
         init.kaiming_normal(hidden, 1, 3, 3),
         init.ones(hidden),
         init.zeros(hidden),
-        init.kaiming_normal(round_to(channels, 8), hidden, 1, 1),
-        init.ones(round_to(channels, 8)),
-        init.zeros(round_to(channels, 8)),
+        init.kaiming_normal(channels, hidden, 1, 1),
+        init.ones(channels),
+        init.zeros(channels),
     ]
     return tensors
 
@@ -244,7 +239,7 @@ def inverted_residual_buffers(
     tensors += [
         init.zeros(hidden),
         init.ones(hidden),
-        init.zeros(round_to(channels, 8)),
-        init.ones(round_to(channels, 8)),
+        init.zeros(channels),
+        init.ones(channels),
     ]
     return tensors

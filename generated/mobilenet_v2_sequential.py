@@ -5,16 +5,11 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 
-def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
-    nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
-    return nearest if nearest >= 0.9 * x else nearest + divisor
-
-
 class InvertedResidual(nn.Module):
-    """Expand, filter each channel on its own, project back (table 1); a skip where the shape allows it.
+    """Expand, filter each channel on its own, project back (table 1); a skip where the
+    shape allows it.
 
-    (N, in_channels, H, W) -> (N, round_to(channels, 8), H / stride, W / stride)
+    (N, in_channels, H, W) -> (N, channels, H / stride, W / stride)
     """
 
     def __init__(
@@ -35,19 +30,19 @@ class InvertedResidual(nn.Module):
             ),
             nn.BatchNorm2d(hidden),
             nn.ReLU6(),
-            nn.Conv2d(hidden, round_to(channels, 8), 1, bias=False),
-            nn.BatchNorm2d(round_to(channels, 8)),
+            nn.Conv2d(hidden, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
         ]
         self.body = nn.Sequential(*body)
-        self.adds = stride == 1 and in_channels == round_to(channels, 8)
+        self.use_residual = stride == 1 and in_channels == channels
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
-        return x + y if self.adds else y
+        return x + y if self.use_residual else y
 
 
 def mobilenet_v2(num_classes: int = 1000) -> nn.Sequential:
-    """MobileNetV2 (Sandler et al. 2018, table 2), as torchvision builds it; `width` is the paper's width multiplier.
+    """MobileNetV2 (Sandler et al. 2018, table 2), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -15,7 +15,7 @@ def dropout(
 
 
 def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
+    """The nearest multiple of `divisor`, but not below it nor below 90 % of x."""
     nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
     return nearest if nearest >= 0.9 * x else nearest + divisor
 
@@ -70,24 +70,32 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(16, 3, 3, 3), init.ones(16), init.zeros(16)]
-    params += inverted_residual_params(init, 16, 3, 16, 16, False)
-    params += inverted_residual_params(init, 16, 3, 64, 24, False)
-    params += inverted_residual_params(init, 24, 3, 72, 24, False)
-    params += inverted_residual_params(init, 24, 5, 72, 40, True)
-    params += inverted_residual_params(init, 40, 5, 120, 40, True)
-    params += inverted_residual_params(init, 40, 5, 120, 40, True)
-    params += inverted_residual_params(init, 40, 3, 240, 80, False)
-    params += inverted_residual_params(init, 80, 3, 200, 80, False)
-    params += inverted_residual_params(init, 80, 3, 184, 80, False)
-    params += inverted_residual_params(init, 80, 3, 184, 80, False)
-    params += inverted_residual_params(init, 80, 3, 480, 112, True)
-    params += inverted_residual_params(init, 112, 3, 672, 112, True)
-    params += inverted_residual_params(init, 112, 5, 672, 160, True)
-    params += inverted_residual_params(init, 160, 5, 960, 160, True)
-    params += inverted_residual_params(init, 160, 5, 960, 160, True)
+    params += inverted_residual_params(init, 16, kernel=3, hidden=16, out=16, se=False)
+    params += inverted_residual_params(init, 16, kernel=3, hidden=64, out=24, se=False)
+    params += inverted_residual_params(init, 24, kernel=3, hidden=72, out=24, se=False)
+    params += inverted_residual_params(init, 24, kernel=5, hidden=72, out=40, se=True)
+    params += inverted_residual_params(init, 40, kernel=5, hidden=120, out=40, se=True)
+    params += inverted_residual_params(init, 40, kernel=5, hidden=120, out=40, se=True)
+    params += inverted_residual_params(init, 40, kernel=3, hidden=240, out=80, se=False)
+    params += inverted_residual_params(init, 80, kernel=3, hidden=200, out=80, se=False)
+    params += inverted_residual_params(init, 80, kernel=3, hidden=184, out=80, se=False)
+    params += inverted_residual_params(init, 80, kernel=3, hidden=184, out=80, se=False)
+    params += inverted_residual_params(init, 80, kernel=3, hidden=480, out=112, se=True)
+    params += inverted_residual_params(
+        init, 112, kernel=3, hidden=672, out=112, se=True
+    )
+    params += inverted_residual_params(
+        init, 112, kernel=5, hidden=672, out=160, se=True
+    )
+    params += inverted_residual_params(
+        init, 160, kernel=5, hidden=960, out=160, se=True
+    )
+    params += inverted_residual_params(
+        init, 160, kernel=5, hidden=960, out=160, se=True
+    )
     params += [
         init.kaiming_normal(960, 160, 1, 1),
         init.ones(960),
@@ -103,7 +111,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(16), init.ones(16)]
     buffers += inverted_residual_buffers(init, 16, 16, 16)
@@ -132,7 +140,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """MobileNetV3-Large (Howard et al. 2019, table 1), as torchvision builds it.
+    """MobileNetV3-Large (Howard et al. 2019, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -156,35 +164,83 @@ def forward(
         )
     )
     # stage1
-    x = inverted_residual(x, p, b, training, 3, 16, 16, False, "relu")
+    x = inverted_residual(
+        x, p, b, training, kernel=3, hidden=16, out=16, se=False, act="relu"
+    )
     # stage2
-    x = inverted_residual(x, p, b, training, 3, 64, 24, False, "relu", stride=2)
+    x = inverted_residual(
+        x, p, b, training, kernel=3, hidden=64, out=24, se=False, act="relu", stride=2
+    )
     # stage3
-    x = inverted_residual(x, p, b, training, 3, 72, 24, False, "relu")
+    x = inverted_residual(
+        x, p, b, training, kernel=3, hidden=72, out=24, se=False, act="relu"
+    )
     # stage4
-    x = inverted_residual(x, p, b, training, 5, 72, 40, True, "relu", stride=2)
+    x = inverted_residual(
+        x, p, b, training, kernel=5, hidden=72, out=40, se=True, act="relu", stride=2
+    )
     # stage5
-    x = inverted_residual(x, p, b, training, 5, 120, 40, True, "relu")
+    x = inverted_residual(
+        x, p, b, training, kernel=5, hidden=120, out=40, se=True, act="relu"
+    )
     # stage6
-    x = inverted_residual(x, p, b, training, 5, 120, 40, True, "relu")
+    x = inverted_residual(
+        x, p, b, training, kernel=5, hidden=120, out=40, se=True, act="relu"
+    )
     # stage7
-    x = inverted_residual(x, p, b, training, 3, 240, 80, False, "hardswish", stride=2)
+    x = inverted_residual(
+        x,
+        p,
+        b,
+        training,
+        kernel=3,
+        hidden=240,
+        out=80,
+        se=False,
+        act="hardswish",
+        stride=2,
+    )
     # stage8
-    x = inverted_residual(x, p, b, training, 3, 200, 80, False, "hardswish")
+    x = inverted_residual(
+        x, p, b, training, kernel=3, hidden=200, out=80, se=False, act="hardswish"
+    )
     # stage9
-    x = inverted_residual(x, p, b, training, 3, 184, 80, False, "hardswish")
+    x = inverted_residual(
+        x, p, b, training, kernel=3, hidden=184, out=80, se=False, act="hardswish"
+    )
     # stage10
-    x = inverted_residual(x, p, b, training, 3, 184, 80, False, "hardswish")
+    x = inverted_residual(
+        x, p, b, training, kernel=3, hidden=184, out=80, se=False, act="hardswish"
+    )
     # stage11
-    x = inverted_residual(x, p, b, training, 3, 480, 112, True, "hardswish")
+    x = inverted_residual(
+        x, p, b, training, kernel=3, hidden=480, out=112, se=True, act="hardswish"
+    )
     # stage12
-    x = inverted_residual(x, p, b, training, 3, 672, 112, True, "hardswish")
+    x = inverted_residual(
+        x, p, b, training, kernel=3, hidden=672, out=112, se=True, act="hardswish"
+    )
     # stage13
-    x = inverted_residual(x, p, b, training, 5, 672, 160, True, "hardswish", stride=2)
+    x = inverted_residual(
+        x,
+        p,
+        b,
+        training,
+        kernel=5,
+        hidden=672,
+        out=160,
+        se=True,
+        act="hardswish",
+        stride=2,
+    )
     # stage14
-    x = inverted_residual(x, p, b, training, 5, 960, 160, True, "hardswish")
+    x = inverted_residual(
+        x, p, b, training, kernel=5, hidden=960, out=160, se=True, act="hardswish"
+    )
     # stage15
-    x = inverted_residual(x, p, b, training, 5, 960, 160, True, "hardswish")
+    x = inverted_residual(
+        x, p, b, training, kernel=5, hidden=960, out=160, se=True, act="hardswish"
+    )
     # head
     conv2_weight, bn2_weight, bn2_bias = take(p, 3)
     x = F.conv2d(x, conv2_weight)
@@ -210,7 +266,8 @@ def forward(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -243,7 +300,8 @@ def inverted_residual(
     act: str,
     stride: int = 1,
 ) -> Tensor:
-    """MobileNetV2's block with squeeze-and-excitation between filter and projection (Howard et al. 2019, fig. 4).
+    """MobileNetV2's block with squeeze-and-excitation between filter and projection
+    (Howard et al. 2019, fig. 4).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -6,13 +6,14 @@ from torch import Tensor, nn
 
 
 def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
+    """The nearest multiple of `divisor`, but not below it nor below 90 % of x."""
     nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
     return nearest if nearest >= 0.9 * x else nearest + divisor
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -33,7 +34,8 @@ class SqueezeExcite(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block with squeeze-and-excitation between filter and projection (Howard et al. 2019, fig. 4).
+    """MobileNetV2's block with squeeze-and-excitation between filter and projection
+    (Howard et al. 2019, fig. 4).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -76,15 +78,15 @@ class InvertedResidual(nn.Module):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
         ]
         self.body = nn.Sequential(*body)
-        self.adds = stride == 1 and in_channels == out
+        self.use_residual = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
-        return x + y if self.adds else y
+        return x + y if self.use_residual else y
 
 
 def mobilenet_v3_large(num_classes: int = 1000) -> nn.Sequential:
-    """MobileNetV3-Large (Howard et al. 2019, table 1), as torchvision builds it.
+    """MobileNetV3-Large (Howard et al. 2019, table 1), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -93,21 +95,51 @@ def mobilenet_v3_large(num_classes: int = 1000) -> nn.Sequential:
             conv1=nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False),
             bn1=nn.BatchNorm2d(16, eps=0.001, momentum=0.01),
             hardswish=nn.Hardswish(),
-            stage1=InvertedResidual(16, 3, 16, 16, False, nn.ReLU),
-            stage2=InvertedResidual(16, 3, 64, 24, False, nn.ReLU, stride=2),
-            stage3=InvertedResidual(24, 3, 72, 24, False, nn.ReLU),
-            stage4=InvertedResidual(24, 5, 72, 40, True, nn.ReLU, stride=2),
-            stage5=InvertedResidual(40, 5, 120, 40, True, nn.ReLU),
-            stage6=InvertedResidual(40, 5, 120, 40, True, nn.ReLU),
-            stage7=InvertedResidual(40, 3, 240, 80, False, nn.Hardswish, stride=2),
-            stage8=InvertedResidual(80, 3, 200, 80, False, nn.Hardswish),
-            stage9=InvertedResidual(80, 3, 184, 80, False, nn.Hardswish),
-            stage10=InvertedResidual(80, 3, 184, 80, False, nn.Hardswish),
-            stage11=InvertedResidual(80, 3, 480, 112, True, nn.Hardswish),
-            stage12=InvertedResidual(112, 3, 672, 112, True, nn.Hardswish),
-            stage13=InvertedResidual(112, 5, 672, 160, True, nn.Hardswish, stride=2),
-            stage14=InvertedResidual(160, 5, 960, 160, True, nn.Hardswish),
-            stage15=InvertedResidual(160, 5, 960, 160, True, nn.Hardswish),
+            stage1=InvertedResidual(
+                16, kernel=3, hidden=16, out=16, se=False, act=nn.ReLU
+            ),
+            stage2=InvertedResidual(
+                16, kernel=3, hidden=64, out=24, se=False, act=nn.ReLU, stride=2
+            ),
+            stage3=InvertedResidual(
+                24, kernel=3, hidden=72, out=24, se=False, act=nn.ReLU
+            ),
+            stage4=InvertedResidual(
+                24, kernel=5, hidden=72, out=40, se=True, act=nn.ReLU, stride=2
+            ),
+            stage5=InvertedResidual(
+                40, kernel=5, hidden=120, out=40, se=True, act=nn.ReLU
+            ),
+            stage6=InvertedResidual(
+                40, kernel=5, hidden=120, out=40, se=True, act=nn.ReLU
+            ),
+            stage7=InvertedResidual(
+                40, kernel=3, hidden=240, out=80, se=False, act=nn.Hardswish, stride=2
+            ),
+            stage8=InvertedResidual(
+                80, kernel=3, hidden=200, out=80, se=False, act=nn.Hardswish
+            ),
+            stage9=InvertedResidual(
+                80, kernel=3, hidden=184, out=80, se=False, act=nn.Hardswish
+            ),
+            stage10=InvertedResidual(
+                80, kernel=3, hidden=184, out=80, se=False, act=nn.Hardswish
+            ),
+            stage11=InvertedResidual(
+                80, kernel=3, hidden=480, out=112, se=True, act=nn.Hardswish
+            ),
+            stage12=InvertedResidual(
+                112, kernel=3, hidden=672, out=112, se=True, act=nn.Hardswish
+            ),
+            stage13=InvertedResidual(
+                112, kernel=5, hidden=672, out=160, se=True, act=nn.Hardswish, stride=2
+            ),
+            stage14=InvertedResidual(
+                160, kernel=5, hidden=960, out=160, se=True, act=nn.Hardswish
+            ),
+            stage15=InvertedResidual(
+                160, kernel=5, hidden=960, out=160, se=True, act=nn.Hardswish
+            ),
             conv2=nn.Conv2d(160, 960, 1, bias=False),
             bn2=nn.BatchNorm2d(960, eps=0.001, momentum=0.01),
             hardswish1=nn.Hardswish(),

@@ -6,13 +6,14 @@ from torch import Tensor, nn
 
 
 def round_to(x: float, divisor: int) -> int:
-    """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
+    """The nearest multiple of `divisor`, but not below it nor below 90 % of x."""
     nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
     return nearest if nearest >= 0.9 * x else nearest + divisor
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -33,7 +34,8 @@ class SqueezeExcite(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block with squeeze-and-excitation between filter and projection (Howard et al. 2019, fig. 4).
+    """MobileNetV2's block with squeeze-and-excitation between filter and projection
+    (Howard et al. 2019, fig. 4).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -76,15 +78,15 @@ class InvertedResidual(nn.Module):
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
         ]
         self.body = nn.Sequential(*body)
-        self.adds = stride == 1 and in_channels == out
+        self.use_residual = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
-        return x + y if self.adds else y
+        return x + y if self.use_residual else y
 
 
 class MobileNetV3Small(nn.Module):
-    """MobileNetV3-Small (Howard et al. 2019, table 2), as torchvision builds it.
+    """MobileNetV3-Small (Howard et al. 2019, table 2), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -93,17 +95,39 @@ class MobileNetV3Small(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16, eps=0.001, momentum=0.01)
-        self.stage1 = InvertedResidual(16, 3, 16, 16, True, nn.ReLU, stride=2)
-        self.stage2 = InvertedResidual(16, 3, 72, 24, False, nn.ReLU, stride=2)
-        self.stage3 = InvertedResidual(24, 3, 88, 24, False, nn.ReLU)
-        self.stage4 = InvertedResidual(24, 5, 96, 40, True, nn.Hardswish, stride=2)
-        self.stage5 = InvertedResidual(40, 5, 240, 40, True, nn.Hardswish)
-        self.stage6 = InvertedResidual(40, 5, 240, 40, True, nn.Hardswish)
-        self.stage7 = InvertedResidual(40, 5, 120, 48, True, nn.Hardswish)
-        self.stage8 = InvertedResidual(48, 5, 144, 48, True, nn.Hardswish)
-        self.stage9 = InvertedResidual(48, 5, 288, 96, True, nn.Hardswish, stride=2)
-        self.stage10 = InvertedResidual(96, 5, 576, 96, True, nn.Hardswish)
-        self.stage11 = InvertedResidual(96, 5, 576, 96, True, nn.Hardswish)
+        self.stage1 = InvertedResidual(
+            16, kernel=3, hidden=16, out=16, se=True, act=nn.ReLU, stride=2
+        )
+        self.stage2 = InvertedResidual(
+            16, kernel=3, hidden=72, out=24, se=False, act=nn.ReLU, stride=2
+        )
+        self.stage3 = InvertedResidual(
+            24, kernel=3, hidden=88, out=24, se=False, act=nn.ReLU
+        )
+        self.stage4 = InvertedResidual(
+            24, kernel=5, hidden=96, out=40, se=True, act=nn.Hardswish, stride=2
+        )
+        self.stage5 = InvertedResidual(
+            40, kernel=5, hidden=240, out=40, se=True, act=nn.Hardswish
+        )
+        self.stage6 = InvertedResidual(
+            40, kernel=5, hidden=240, out=40, se=True, act=nn.Hardswish
+        )
+        self.stage7 = InvertedResidual(
+            40, kernel=5, hidden=120, out=48, se=True, act=nn.Hardswish
+        )
+        self.stage8 = InvertedResidual(
+            48, kernel=5, hidden=144, out=48, se=True, act=nn.Hardswish
+        )
+        self.stage9 = InvertedResidual(
+            48, kernel=5, hidden=288, out=96, se=True, act=nn.Hardswish, stride=2
+        )
+        self.stage10 = InvertedResidual(
+            96, kernel=5, hidden=576, out=96, se=True, act=nn.Hardswish
+        )
+        self.stage11 = InvertedResidual(
+            96, kernel=5, hidden=576, out=96, se=True, act=nn.Hardswish
+        )
         self.conv2 = nn.Conv2d(96, 576, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(576, eps=0.001, momentum=0.01)
         self.fc1 = nn.Linear(576, 1024)

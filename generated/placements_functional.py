@@ -47,7 +47,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(16, 3, 3, 3), init.ones(16), init.zeros(16)]
     for _ in range(3):
@@ -70,7 +70,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(16), init.ones(16)]
     for _ in range(3):
@@ -88,9 +88,10 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """The placement of batch norm and ReLU in a residual block: the five variants of He et al. 2016, fig. 4.
-    One `order` line is active; replace it by another one. The `bn, relu` of stem and head are the same for all
-    five, so that nothing else differs.
+    """The placement of batch norm and ReLU in a residual block: the five variants of He
+    et al. 2016, fig. 4. One `order` line is active; replace it by another one. The
+    `bn, relu` of stem and head are the same for all five, so that nothing else
+    differs.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -130,7 +131,7 @@ def residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -33,9 +33,10 @@ class Residual(nn.Module):
 
 
 def placements(num_classes: int = 10) -> nn.Sequential:
-    """The placement of batch norm and ReLU in a residual block: the five variants of He et al. 2016, fig. 4.
-    One `order` line is active; replace it by another one. The `bn, relu` of stem and head are the same for all
-    five, so that nothing else differs.
+    """The placement of batch norm and ReLU in a residual block: the five variants of He
+    et al. 2016, fig. 4. One `order` line is active; replace it by another one. The
+    `bn, relu` of stem and head are the same for all five, so that nothing else
+    differs.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -48,7 +48,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(8, 3, 3, 3, fan_in=27),
@@ -72,7 +72,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     for _ in range(5):

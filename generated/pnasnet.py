@@ -47,7 +47,7 @@ class CellA(nn.Module):
 
     def __init__(self, in_channels: int, out: int, stride: int = 1) -> None:
         super().__init__()
-        self.branch1 = Separable(in_channels, out, 7, stride)
+        self.branch1 = Separable(in_channels, out=out, kernel=7, stride=stride)
         self.branch2 = Pooled(in_channels, out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,8 +55,8 @@ class CellA(nn.Module):
 
 
 class PNASNet(nn.Module):
-    """Cells in the manner of progressive neural architecture search (Liu et al. 2018, fig. 2), of one or two pairs of
-    operations.
+    """Cells in the manner of progressive neural architecture search (Liu et al. 2018,
+    fig. 2), of one or two pairs of operations.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

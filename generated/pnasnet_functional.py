@@ -48,7 +48,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(44, 3, 3, 3, fan_in=27),
@@ -73,7 +73,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(44), init.ones(44)]
     for _ in range(6):
@@ -90,8 +90,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Cells in the manner of progressive neural architecture search (Liu et al. 2018, fig. 2), of one or two pairs of
-    operations.
+    """Cells in the manner of progressive neural architecture search (Liu et al. 2018,
+    fig. 2), of one or two pairs of operations.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -44,7 +44,7 @@ class CellA(nn.Module):
 
     def __init__(self, in_channels: int, out: int, stride: int = 1) -> None:
         super().__init__()
-        self.branch1 = separable(in_channels, out, 7, stride)
+        self.branch1 = separable(in_channels, out=out, kernel=7, stride=stride)
         self.branch2 = pooled(in_channels, out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,8 +52,8 @@ class CellA(nn.Module):
 
 
 def pnasnet(num_classes: int = 10) -> nn.Sequential:
-    """Cells in the manner of progressive neural architecture search (Liu et al. 2018, fig. 2), of one or two pairs of
-    operations.
+    """Cells in the manner of progressive neural architecture search (Liu et al. 2018,
+    fig. 2), of one or two pairs of operations.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

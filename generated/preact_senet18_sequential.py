@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -73,7 +74,8 @@ class SEResidual(nn.Module):
 
 
 def preact_senet18(num_classes: int = 10) -> nn.Sequential:
-    """SENet-18 with pre-activation: squeeze-and-excitation (Hu et al. 2018) in the blocks of He et al. 2016.
+    """SENet-18 with pre-activation: squeeze-and-excitation (Hu et al. 2018) in the
+    blocks of He et al. 2016.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

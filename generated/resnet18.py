@@ -43,7 +43,8 @@ class Residual(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 and 34 (He et al. 2015, table 1), as torchvision builds them.
+    """ResNet of two convolutions a block (He et al. 2015, table 1), with torchvision's
+    layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

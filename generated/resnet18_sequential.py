@@ -41,7 +41,8 @@ class Residual(nn.Module):
 
 
 def resnet18(num_classes: int = 1000) -> nn.Sequential:
-    """ResNet-18 and 34 (He et al. 2015, table 1), as torchvision builds them.
+    """ResNet of two convolutions a block (He et al. 2015, table 1), with torchvision's
+    layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

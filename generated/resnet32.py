@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

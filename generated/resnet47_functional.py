@@ -48,7 +48,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(32, 3, 3, 3, fan_in=27),
@@ -72,7 +72,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     for _ in range(5):
@@ -89,7 +89,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """PreResNet-47 for CIFAR-10: bottleneck blocks whose stride sits in the first 1x1 convolution.
+    """PreResNet-47 for CIFAR-10: bottleneck blocks whose stride sits in the first 1x1
+    convolution.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -125,7 +126,8 @@ def bottleneck(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 4.1).
+    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et
+    al. 2016, section 4.1).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 4.1).
+    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et
+    al. 2016, section 4.1).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -34,7 +35,8 @@ class Bottleneck(nn.Module):
 
 
 def resnet47(num_classes: int = 10) -> nn.Sequential:
-    """PreResNet-47 for CIFAR-10: bottleneck blocks whose stride sits in the first 1x1 convolution.
+    """PreResNet-47 for CIFAR-10: bottleneck blocks whose stride sits in the first 1x1
+    convolution.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -17,7 +17,8 @@ def projection(in_channels: int, out: int, stride: int) -> nn.Sequential:
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut (torchvision's "v1.5").
+    """Bottleneck block with the stride in the 3x3 and a batch norm in the shortcut
+    (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -44,7 +45,8 @@ class Bottleneck(nn.Module):
 
 
 def resnet50(num_classes: int = 1000) -> nn.Sequential:
-    """ResNet-50, 101 and 152 (He et al. 2015, table 1), as torchvision builds them: the stride sits in the 3x3.
+    """ResNet of bottleneck blocks (He et al. 2015, table 1), with torchvision's layers:
+    the stride sits in the 3x3.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -36,7 +36,8 @@ class Bottleneck(nn.Module):
 
 
 class ResNeXt29(nn.Module):
-    """ResNeXt-29 8x64d for CIFAR (Xie et al. 2017, section 5.3); groups=16 makes ResNeXt-29 16x64d.
+    """ResNeXt-29 8x64d for CIFAR (Xie et al. 2017, section 5.3); groups=16 makes
+    ResNeXt-29 16x64d.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

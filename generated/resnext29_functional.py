@@ -47,7 +47,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(64, 3, 3, 3), init.ones(64), init.zeros(64)]
     params += bottleneck_params(init, 64, 512, 256)
@@ -66,7 +66,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(64), init.ones(64)]
     buffers += bottleneck_buffers(init, 64, 512, 256)
@@ -84,7 +84,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ResNeXt-29 8x64d for CIFAR (Xie et al. 2017, section 5.3); groups=16 makes ResNeXt-29 16x64d.
+    """ResNeXt-29 8x64d for CIFAR (Xie et al. 2017, section 5.3); groups=16 makes
+    ResNeXt-29 16x64d.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

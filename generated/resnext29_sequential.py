@@ -37,7 +37,8 @@ class Bottleneck(nn.Module):
 
 
 def resnext29(num_classes: int = 10) -> nn.Sequential:
-    """ResNeXt-29 8x64d for CIFAR (Xie et al. 2017, section 5.3); groups=16 makes ResNeXt-29 16x64d.
+    """ResNeXt-29 8x64d for CIFAR (Xie et al. 2017, section 5.3); groups=16 makes
+    ResNeXt-29 16x64d.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

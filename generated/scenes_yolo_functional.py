@@ -46,7 +46,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(24, 3, 3, 3), init.ones(24), init.zeros(24)]
     params += residual_params(init, 24, 48, stride=2)
@@ -66,7 +66,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(24), init.ones(24)]
     buffers += residual_buffers(init, 48)
@@ -80,7 +80,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Digits in scenes, found by YOLO with anchors (Redmon et al. 2016) on one map of stride 8.
+    """Digits in scenes, found by YOLO with anchors (Redmon et al. 2016) on one map of
+    stride 8.
 
     (N, 3, 96, 96) -> (N, 30, 12, 12)
     """
@@ -115,7 +116,7 @@ def residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

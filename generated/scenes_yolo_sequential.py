@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
-    """Residual block: two units and a skip connection (He et al. 2016, fig. 1).
+    """Residual block: two units and a skip connection (He et al. 2016).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -32,7 +32,8 @@ class Residual(nn.Module):
 
 
 def scenes_yolo() -> nn.Sequential:
-    """Digits in scenes, found by YOLO with anchors (Redmon et al. 2016) on one map of stride 8.
+    """Digits in scenes, found by YOLO with anchors (Redmon et al. 2016) on one map of
+    stride 8.
 
     (N, 3, 96, 96) -> (N, 30, 12, 12)
     """

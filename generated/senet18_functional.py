@@ -47,7 +47,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(64, 3, 3, 3), init.ones(64), init.zeros(64)]
     for _ in range(2):
@@ -65,7 +65,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(64), init.ones(64)]
     for _ in range(2):
@@ -114,7 +114,8 @@ def forward(
 
 
 def squeeze_excite(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -143,7 +144,8 @@ def se_residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Residual block whose body ends in a gate on each channel; the reduction ratio is 16.
+    """Residual block whose body ends in a gate on each channel; the reduction ratio is
+    16.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels
+    determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -28,7 +29,8 @@ class SqueezeExcite(nn.Module):
 
 
 class SEResidual(nn.Module):
-    """Residual block whose body ends in a gate on each channel; the reduction ratio is 16.
+    """Residual block whose body ends in a gate on each channel; the reduction ratio is
+    16.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

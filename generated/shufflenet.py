@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class Grouped(nn.Sequential):
-    """Grouped convolutions, with a shuffle that mixes the groups. The first has too few channels for groups.
+    """Grouped convolutions, with a shuffle that mixes the groups. The first has too few
+    channels for groups.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -35,14 +36,15 @@ class Grouped(nn.Sequential):
 
 
 class Shuffle(nn.Module):
-    """With a stride, the pooled input is appended (fig. 2c); without one, the input is added (fig. 2b).
+    """With a stride, the pooled input is appended (fig. 2c); without one, the input is
+    added (fig. 2b).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
 
     def __init__(self, in_channels: int, out: int, stride: int = 1) -> None:
         super().__init__()
-        self.condition = stride == 1
+        self.stride = stride
         if stride == 1:
             self.body = Grouped(in_channels, out)
         else:
@@ -50,7 +52,7 @@ class Shuffle(nn.Module):
             self.branch2 = nn.AvgPool2d(3, stride=stride, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.condition:
+        if self.stride == 1:
             x = self.body(x) + x
         else:
             x = torch.cat([self.branch1(x), self.branch2(x)], 1)
@@ -58,7 +60,8 @@ class Shuffle(nn.Module):
 
 
 class ShuffleNet(nn.Module):
-    """ShuffleNet (Zhang et al. 2018, table 1) with two or three groups, on the scale of CIFAR.
+    """ShuffleNet (Zhang et al. 2018, table 1) with two or three groups, on the scale of
+    CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

@@ -48,7 +48,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.uniform_fan_in(24, 3, 1, 1, fan_in=3), init.ones(24), init.zeros(24)]
     params += shuffle_params(init, 24, 200, stride=2)
@@ -70,7 +70,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(24), init.ones(24)]
     buffers += shuffle_buffers(init, 24, 200, stride=2)
@@ -88,7 +88,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """ShuffleNet (Zhang et al. 2018, table 1) with two or three groups, on the scale of CIFAR.
+    """ShuffleNet (Zhang et al. 2018, table 1) with two or three groups, on the scale of
+    CIFAR.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """
@@ -127,7 +128,8 @@ def grouped(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Grouped convolutions, with a shuffle that mixes the groups. The first has too few channels for groups.
+    """Grouped convolutions, with a shuffle that mixes the groups. The first has too few
+    channels for groups.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -183,7 +185,8 @@ def shuffle(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """With a stride, the pooled input is appended (fig. 2c); without one, the input is added (fig. 2b).
+    """With a stride, the pooled input is appended (fig. 2c); without one, the input is
+    added (fig. 2b).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class Fire(nn.Module):
-    """Fire module (fig. 1): squeeze the channels, then expand them with 1x1 and 3x3 filters side by side.
+    """Fire module (fig. 1): squeeze the channels, then expand them with 1x1 and 3x3
+    filters side by side.
 
     (N, in_channels, H, W) -> (N, expand + expand, H, W)
     """
@@ -25,7 +26,8 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """SqueezeNet 1.0 (Iandola et al. 2016, table 1), and the authors' cheaper 1.1: a smaller first layer, earlier pools.
+    """SqueezeNet (Iandola et al. 2016, table 1). The authors' version 1.1 has a smaller
+    first layer and earlier pools.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -59,7 +59,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_uniform(96, 3, 7, 7), init.zeros(96)]
     params += fire_params(init, 96, 16, 64)
@@ -80,7 +80,8 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """SqueezeNet 1.0 (Iandola et al. 2016, table 1), and the authors' cheaper 1.1: a smaller first layer, earlier pools.
+    """SqueezeNet (Iandola et al. 2016, table 1). The authors' version 1.1 has a smaller
+    first layer and earlier pools.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -109,7 +110,8 @@ def forward(
 
 
 def fire(x: Tensor, p: list[Tensor]) -> Tensor:
-    """Fire module (fig. 1): squeeze the channels, then expand them with 1x1 and 3x3 filters side by side.
+    """Fire module (fig. 1): squeeze the channels, then expand them with 1x1 and 3x3
+    filters side by side.
 
     (N, in_channels, H, W) -> (N, expand + expand, H, W)
     """

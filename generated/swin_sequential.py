@@ -7,22 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def drop_path(
-    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
-) -> Tensor:
-    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
-    if not training or p == 0:
-        return x
-    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
-    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
-
-
 def join_windows(
     x: Tensor, size: tuple[int, int], window: int, shift: tuple[int, int] = (0, 0)
 ) -> Tensor:
-    """The map of a size from its windows, without padding: the inverse of `split_windows`."""
+    """The map of a size from its windows: the inverse of `split_windows`."""
     h, w = size
-    x = x.unflatten(2, (window, window)).unflatten(1, (-(-h // window), -1))
+    x = x.unflatten(1, (window, window)).unflatten(
+        0, (-1, -(-h // window), -(-w // window))
+    )
     x = x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
     if any(shift):
         x = x.roll(shift, (1, 2))
@@ -30,38 +22,54 @@ def join_windows(
 
 
 def merge(x: Tensor, n: int) -> Tensor:
-    """n x n neighbours in channels, column by column: (N, C, H, W) -> (N, n * n * C, H / n, W / n)."""
+    """n x n neighbours in channels, column by column.
+
+    (N, C, H, W) -> (N, n * n * C, H / n, W / n)
+    """
     *_, h, w = x.shape
     x = F.pad(x, (0, -w % n, 0, -h % n)).unflatten(3, (-1, n)).unflatten(2, (-1, n))
     return x.permute(0, 2, 4, 5, 3, 1).flatten(3).permute(0, 3, 1, 2)
 
 
 def relative_index(window: int, device: torch.device | None = None) -> Tensor:
-    """The row of a table of (2 * window - 1)² relative positions, for each pair of positions in a window."""
+    """The row of a table of relative positions, for each pair of positions in a window.
+
+    The table has (2 * window - 1)² rows.
+    """
     position = torch.arange(window**2, device=device)
     row, column = position // window, position % window
     rows, columns = row[:, None] - row, column[:, None] - column
     return (rows + window - 1) * (2 * window - 1) + columns + window - 1
 
 
-def shift_mask(h: int, w: int, window: int, shift: tuple[int, int]) -> Tensor:
-    """-100 for pairs of positions that only the shift brought into a window: (windows, 1, window², window²)."""
-    rows, columns = (torch.arange(side + -side % window) for side in (h, w))
+def shift_mask(
+    h: int, w: int, window: int, shift: tuple[int, int], like: Tensor
+) -> Tensor:
+    """-100 for pairs of positions that only the shift brought into a window, else 0.
+
+    The shape is (windows, 1, window², window²).
+    """
+    rows, columns = (
+        torch.arange(side + -side % window, device=like.device) for side in (h, w)
+    )
     below, beside = rows >= len(rows) - shift[0], columns >= len(columns) - shift[1]
     regions = 2 * below.int()[:, None] + beside.int()
     ids = split_windows(regions[None, :, :, None], window)
-    return torch.where(ids == ids.transpose(2, 3), 0.0, -100.0).transpose(0, 1)
+    return torch.where(ids == ids.transpose(1, 2), 0.0, -100.0).to(like)[:, None]
 
 
 def split_windows(x: Tensor, window: int, shift: tuple[int, int] = (0, 0)) -> Tensor:
-    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N, windows, window * window, C)."""
+    """The windows of a map, padded to whole ones.
+
+    (N, H, W, C) -> (N * windows, window * window, C)
+    """
     h, w = x.shape[1:3]
     if h % window or w % window:
         x = F.pad(x, (0, 0, 0, -w % window, 0, -h % window))
     if any(shift):
         x = x.roll((-shift[0], -shift[1]), (1, 2))
     x = x.unflatten(2, (-1, window)).unflatten(1, (-1, window)).transpose(2, 3)
-    return x.flatten(3, 4).flatten(1, 2)
+    return x.flatten(3, 4).flatten(0, 2)
 
 
 class ChannelsLast(nn.Sequential):
@@ -75,14 +83,22 @@ class ChannelsLast(nn.Sequential):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+    """Stochastic depth (Huang et al. 2016).
+
+    In training 0 for an example with probability p, else x / (1 - p).
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return drop_path(x, self.p, self.training)
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.empty(
+            x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device
+        )
+        return x * kept.bernoulli_(1 - self.p).div_(1 - self.p)
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -104,7 +120,7 @@ class Merge(nn.Module):
 
 
 class RelativeAttention(nn.Module):
-    """Self-attention within windows of a map, with a bias for each relative position (Liu et al. 2021)."""
+    """Self-attention in windows, with a bias for each relative position (Liu et al. 2021)."""
 
     index: Tensor
 
@@ -123,18 +139,19 @@ class RelativeAttention(nn.Module):
         nn.init.zeros_(self.proj.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        h, w = x.shape[2:]
+        n, _, h, w = x.shape
         # No shift along sides that one window covers.
         down, right = (0 if side <= self.window else self.shift for side in (h, w))
         x = split_windows(x.permute(0, 2, 3, 1), self.window, (down, right))
-        q, k, v = (
-            self.qkv(x).unflatten(3, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
-        )
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mask = self.table[self.index].permute(2, 0, 1)
         if down or right:
-            mask = mask + shift_mask(h, w, self.window, (down, right)).to(mask)
+            mask = (mask + shift_mask(h, w, self.window, (down, right), x)).repeat(
+                n, 1, 1, 1
+            )
         x = F.scaled_dot_product_attention(q, k, v, mask)
-        x = self.proj(x.transpose(2, 3).flatten(3))
+        x = x.transpose(1, 2).flatten(2)
+        x = self.proj(x)
         return join_windows(x, (h, w), self.window, (down, right)).permute(0, 3, 1, 2)
 
 
@@ -180,7 +197,7 @@ def patch_merging(in_channels: int) -> nn.Sequential:
 
 
 def swin(num_classes: int = 1000) -> nn.Sequential:
-    """Swin transformers (Liu et al. 2021, section 3.3), as torchvision builds them.
+    """Swin transformer (Liu et al. 2021, section 3.3), with torchvision's layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
@@ -188,20 +205,25 @@ def swin(num_classes: int = 1000) -> nn.Sequential:
         OrderedDict(
             stem=nn.Sequential(nn.Conv2d(3, 96, 4, stride=4), LayerNorm2d(96)),
             stage1=nn.Sequential(
-                SwinBlock(96, 3, 0, 0), SwinBlock(96, 3, 3, 0.01818181818181818)
+                SwinBlock(96, heads=3, shift=0, drop=0.0),
+                SwinBlock(96, heads=3, shift=3, drop=0.2 * 1 / 11),
             ),
             layers1=patch_merging(96),
             stage2=nn.Sequential(
-                SwinBlock(192, 6, 0, 0.03636363636363636),
-                SwinBlock(192, 6, 3, 0.05454545454545454),
+                SwinBlock(192, heads=6, shift=0, drop=0.2 * 2 / 11),
+                SwinBlock(192, heads=6, shift=3, drop=0.2 * 3 / 11),
             ),
             layers2=patch_merging(192),
             stage3=nn.Sequential(
-                *(SwinBlock(384, 12, 3 * (i % 2), 0.2 * (i + 4) / 11) for i in range(6))
+                *(
+                    SwinBlock(384, heads=12, shift=3 * (i % 2), drop=0.2 * (i + 4) / 11)
+                    for i in range(6)
+                )
             ),
             layers3=patch_merging(384),
             stage4=nn.Sequential(
-                SwinBlock(768, 24, 0, 0.18181818181818182), SwinBlock(768, 24, 3, 0.2)
+                SwinBlock(768, heads=24, shift=0, drop=0.2 * 10 / 11),
+                SwinBlock(768, heads=24, shift=3, drop=0.2 * 11 / 11),
             ),
             head=nn.Sequential(
                 LayerNorm2d(768),

@@ -21,8 +21,8 @@ def cosine_continuous_attention(
     window: int,
     shift: int = 0,
 ) -> Tensor:
-    """Self-attention within windows of a map, with a bias computed from the relative position (Liu et al. 2022)."""
-    h, w = x.shape[2:]
+    """Self-attention in windows, with a bias computed from positions (Liu et al. 2022)."""
+    n, _, h, w = x.shape
     # No shift along sides that one window covers.
     down, right = (0 if side <= window else shift for side in (h, w))
     x = split_windows(x.permute(0, 2, 3, 1), window, (down, right))
@@ -30,8 +30,8 @@ def cosine_continuous_attention(
     qkv_bias = torch.cat([q_bias, torch.zeros_like(k_bias), v_bias])
     q, k, v = (
         F.linear(x, qkv_weight, qkv_bias)
-        .unflatten(3, (3, heads, -1))
-        .permute(3, 0, 1, 4, 2, 5)
+        .unflatten(2, (3, heads, -1))
+        .permute(2, 0, 3, 1, 4)
     )
     q = F.normalize(q, dim=-1) * temperature.clamp(max=math.log(100)).exp()
     k = F.normalize(k, dim=-1)
@@ -39,9 +39,10 @@ def cosine_continuous_attention(
     bias = F.linear(hidden, mlp_weight2)[relative_index(window, x.device)]
     mask = 16 * bias.permute(2, 0, 1).sigmoid()
     if down or right:
-        mask = mask + shift_mask(h, w, window, (down, right)).to(mask)
+        mask = (mask + shift_mask(h, w, window, (down, right), x)).repeat(n, 1, 1, 1)
     x = F.scaled_dot_product_attention(q, k, v, mask, scale=1.0)
-    x = F.linear(x.transpose(2, 3).flatten(3), proj_weight, proj_bias)
+    x = x.transpose(1, 2).flatten(2)
+    x = F.linear(x, proj_weight, proj_bias)
     return join_windows(x, (h, w), window, (down, right)).permute(0, 3, 1, 2)
 
 
@@ -58,9 +59,11 @@ def drop_path(
 def join_windows(
     x: Tensor, size: tuple[int, int], window: int, shift: tuple[int, int] = (0, 0)
 ) -> Tensor:
-    """The map of a size from its windows, without padding: the inverse of `split_windows`."""
+    """The map of a size from its windows: the inverse of `split_windows`."""
     h, w = size
-    x = x.unflatten(2, (window, window)).unflatten(1, (-(-h // window), -1))
+    x = x.unflatten(1, (window, window)).unflatten(
+        0, (-1, -(-h // window), -(-w // window))
+    )
     x = x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
     if any(shift):
         x = x.roll(shift, (1, 2))
@@ -80,45 +83,61 @@ def linear_2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def log_offsets(window: int) -> Tensor:
-    """Relative positions in a window, as logarithms: ((2 * window - 1)², 2) (Liu et al. 2022)."""
+    """Relative positions as logarithms: ((2 * window - 1)², 2) (Liu et al. 2022)."""
     side = torch.arange(1 - window, window) / max(window - 1, 1) * 8
     side = side.sign() * (side.abs() + 1).log2() / 3
     return torch.cartesian_prod(side, side)
 
 
 def merge(x: Tensor, n: int) -> Tensor:
-    """n x n neighbours in channels, column by column: (N, C, H, W) -> (N, n * n * C, H / n, W / n)."""
+    """n x n neighbours in channels, column by column.
+
+    (N, C, H, W) -> (N, n * n * C, H / n, W / n)
+    """
     *_, h, w = x.shape
     x = F.pad(x, (0, -w % n, 0, -h % n)).unflatten(3, (-1, n)).unflatten(2, (-1, n))
     return x.permute(0, 2, 4, 5, 3, 1).flatten(3).permute(0, 3, 1, 2)
 
 
 def relative_index(window: int, device: torch.device | None = None) -> Tensor:
-    """The row of a table of (2 * window - 1)² relative positions, for each pair of positions in a window."""
+    """The row of a table of relative positions, for each pair of positions in a window.
+
+    The table has (2 * window - 1)² rows.
+    """
     position = torch.arange(window**2, device=device)
     row, column = position // window, position % window
     rows, columns = row[:, None] - row, column[:, None] - column
     return (rows + window - 1) * (2 * window - 1) + columns + window - 1
 
 
-def shift_mask(h: int, w: int, window: int, shift: tuple[int, int]) -> Tensor:
-    """-100 for pairs of positions that only the shift brought into a window: (windows, 1, window², window²)."""
-    rows, columns = (torch.arange(side + -side % window) for side in (h, w))
+def shift_mask(
+    h: int, w: int, window: int, shift: tuple[int, int], like: Tensor
+) -> Tensor:
+    """-100 for pairs of positions that only the shift brought into a window, else 0.
+
+    The shape is (windows, 1, window², window²).
+    """
+    rows, columns = (
+        torch.arange(side + -side % window, device=like.device) for side in (h, w)
+    )
     below, beside = rows >= len(rows) - shift[0], columns >= len(columns) - shift[1]
     regions = 2 * below.int()[:, None] + beside.int()
     ids = split_windows(regions[None, :, :, None], window)
-    return torch.where(ids == ids.transpose(2, 3), 0.0, -100.0).transpose(0, 1)
+    return torch.where(ids == ids.transpose(1, 2), 0.0, -100.0).to(like)[:, None]
 
 
 def split_windows(x: Tensor, window: int, shift: tuple[int, int] = (0, 0)) -> Tensor:
-    """The windows of a map, padded to whole ones: (N, H, W, C) -> (N, windows, window * window, C)."""
+    """The windows of a map, padded to whole ones.
+
+    (N, H, W, C) -> (N * windows, window * window, C)
+    """
     h, w = x.shape[1:3]
     if h % window or w % window:
         x = F.pad(x, (0, 0, 0, -w % window, 0, -h % window))
     if any(shift):
         x = x.roll((-shift[0], -shift[1]), (1, 2))
     x = x.unflatten(2, (-1, window)).unflatten(1, (-1, window)).transpose(2, 3)
-    return x.flatten(3, 4).flatten(1, 2)
+    return x.flatten(3, 4).flatten(0, 2)
 
 
 def take(tensors: list[Tensor], count: int) -> list[Tensor]:
@@ -173,7 +192,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
         init.uniform_fan_in(96, 3, 4, 4, fan_in=48),
@@ -207,8 +226,8 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Swin transformers V2 (Liu et al. 2022, section 3), as torchvision builds them: the norms are after the layers, and
-    attention takes cosines and computes its biases.
+    """Swin transformer V2 (Liu et al. 2022, section 3), with torchvision's layers: the
+    norms are after the layers, and attention takes cosines and computes its biases.
 
     (N, 3, 256, 256) -> (N, num_classes) logits
     """
@@ -219,23 +238,31 @@ def forward(
     x = F.conv2d(x, conv_weight, conv_bias, stride=4)
     x = layer_norm_2d(x, norm1_weight, norm1_bias)
     # stage1
-    x = swin(x, p, training, generator, 3, 0, 0)
-    x = swin(x, p, training, generator, 3, 4, 0.01818181818181818)
+    x = swin(x, p, training, generator, heads=3, shift=0, drop=0.0)
+    x = swin(x, p, training, generator, heads=3, shift=4, drop=0.2 * 1 / 11)
     # layers1
     x = patch_merging(x, p)
     # stage2
-    x = swin(x, p, training, generator, 6, 0, 0.03636363636363636)
-    x = swin(x, p, training, generator, 6, 4, 0.05454545454545454)
+    x = swin(x, p, training, generator, heads=6, shift=0, drop=0.2 * 2 / 11)
+    x = swin(x, p, training, generator, heads=6, shift=4, drop=0.2 * 3 / 11)
     # layers2
     x = patch_merging(x, p)
     # stage3
     for i in range(6):
-        x = swin(x, p, training, generator, 12, 4 * (i % 2), 0.2 * (i + 4) / 11)
+        x = swin(
+            x,
+            p,
+            training,
+            generator,
+            heads=12,
+            shift=4 * (i % 2),
+            drop=0.2 * (i + 4) / 11,
+        )
     # layers3
     x = patch_merging(x, p)
     # stage4
-    x = swin(x, p, training, generator, 24, 0, 0.18181818181818182)
-    x = swin(x, p, training, generator, 24, 4, 0.2)
+    x = swin(x, p, training, generator, heads=24, shift=0, drop=0.2 * 10 / 11)
+    x = swin(x, p, training, generator, heads=24, shift=4, drop=0.2 * 11 / 11)
     # head
     norm2_weight, norm2_bias, fc_weight, fc_bias = take(p, 4)
     x = layer_norm_2d(x, norm2_weight, norm2_bias)

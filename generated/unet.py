@@ -23,7 +23,8 @@ class Convs(nn.Sequential):
 
 
 class UNet(nn.Module):
-    """U-Net (Ronneberger et al. 2015, fig. 1), padded and with batch norm: the scores of the classes at each pixel.
+    """U-Net (Ronneberger et al. 2015, fig. 1), padded and with batch norm: the scores
+    of the classes at each pixel.
 
     (N, 3, 128, 128) -> (N, num_classes, 128, 128) scores
     """

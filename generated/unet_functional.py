@@ -47,7 +47,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params: list[Tensor] = []
     params += convs_params(init, 3, 64)
@@ -70,7 +70,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
     buffers += convs_buffers(init, 64)
@@ -88,7 +88,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """U-Net (Ronneberger et al. 2015, fig. 1), padded and with batch norm: the scores of the classes at each pixel.
+    """U-Net (Ronneberger et al. 2015, fig. 1), padded and with batch norm: the scores
+    of the classes at each pixel.
 
     (N, 3, 128, 128) -> (N, num_classes, 128, 128) scores
     """

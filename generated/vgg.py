@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class VGG(nn.Module):
-    """VGG-11, 13, 16 and 19 (Simonyan and Zisserman 2015, table 1: columns A, B, D and E), with or without batch norm.
+    """VGG (Simonyan and Zisserman 2015, table 1: columns A, B, D and E).
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

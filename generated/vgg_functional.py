@@ -61,7 +61,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params: list[Tensor] = []
     channels = 3
@@ -96,7 +96,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """VGG-11, 13, 16 and 19 (Simonyan and Zisserman 2015, table 1: columns A, B, D and E), with or without batch norm.
+    """VGG (Simonyan and Zisserman 2015, table 1: columns A, B, D and E).
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

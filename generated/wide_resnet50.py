@@ -45,7 +45,8 @@ class Bottleneck(nn.Module):
 
 
 class WideResNet50(nn.Module):
-    """Wide ResNet-50-2 (Zagoruyko and Komodakis 2016, table 8) and torchvision's 101-2: middles twice as wide.
+    """Wide ResNet-50-2 (Zagoruyko and Komodakis 2016, table 8) and torchvision's 101-2:
+    middles twice as wide.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

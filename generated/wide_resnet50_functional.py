@@ -56,7 +56,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(64, 3, 7, 7), init.ones(64), init.zeros(64)]
     params += bottleneck_params(init, 64, 256)
@@ -81,7 +81,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(64), init.ones(64)]
     buffers += bottleneck_buffers(init, 64, 256)
@@ -102,7 +102,8 @@ def init_buffers(
 def forward(
     x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool = True
 ) -> Tensor:
-    """Wide ResNet-50-2 (Zagoruyko and Komodakis 2016, table 8) and torchvision's 101-2: middles twice as wide.
+    """Wide ResNet-50-2 (Zagoruyko and Komodakis 2016, table 8) and torchvision's 101-2:
+    middles twice as wide.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -43,7 +43,8 @@ class Bottleneck(nn.Module):
 
 
 def wide_resnet50(num_classes: int = 1000) -> nn.Sequential:
-    """Wide ResNet-50-2 (Zagoruyko and Komodakis 2016, table 8) and torchvision's 101-2: middles twice as wide.
+    """Wide ResNet-50-2 (Zagoruyko and Komodakis 2016, table 8) and torchvision's 101-2:
+    middles twice as wide.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

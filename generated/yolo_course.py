@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter each channel on its own, project back (table 1); a skip where the shape allows it.
+    """Expand, filter each channel on its own, project back (table 1); a skip where the
+    shape allows it.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -32,15 +33,16 @@ class InvertedResidual(nn.Module):
             nn.BatchNorm2d(out),
         ]
         self.body = nn.Sequential(*body)
-        self.adds = stride == 1 and in_channels == out
+        self.use_residual = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
-        return x + y if self.adds else y
+        return x + y if self.use_residual else y
 
 
 class YoloCourse(nn.Module):
-    """The course's detector: YOLO with anchors (Redmon et al. 2016) on the features of MobileNetV2 (Sandler et al. 2018).
+    """The course's detector: YOLO with anchors (Redmon et al. 2016) on the features of
+    MobileNetV2 (Sandler et al. 2018).
 
     (N, 3, 224, 224) -> (N, 65, 7, 7)
     """

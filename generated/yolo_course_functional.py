@@ -55,7 +55,7 @@ def init_params(
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    """The parameters, as leaf tensors, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [init.kaiming_normal(32, 3, 3, 3), init.ones(32), init.zeros(32)]
     params += inverted_residual_params(init, 32, 1, 16)
@@ -89,7 +89,7 @@ def init_params(
 def init_buffers(
     dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> list[Tensor]:
-    """The running statistics of the batch norms, in the order in which `forward` uses them."""
+    """The running statistics, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers = [init.zeros(32), init.ones(32)]
     buffers += inverted_residual_buffers(init, 32, 1, 16)
@@ -119,7 +119,8 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The course's detector: YOLO with anchors (Redmon et al. 2016) on the features of MobileNetV2 (Sandler et al. 2018).
+    """The course's detector: YOLO with anchors (Redmon et al. 2016) on the features of
+    MobileNetV2 (Sandler et al. 2018).
 
     (N, 3, 224, 224) -> (N, 65, 7, 7)
     """
@@ -175,7 +176,8 @@ def inverted_residual(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Expand, filter each channel on its own, project back (table 1); a skip where the shape allows it.
+    """Expand, filter each channel on its own, project back (table 1); a skip where the
+    shape allows it.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

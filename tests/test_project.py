@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -69,6 +70,27 @@ def test_the_citation_is_of_this_version() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {netdsl.__version__}\n" in citation
     assert f"\nlicense: {PROJECT['license']}\n" in citation
+
+
+def test_changelog_and_upgrade_notes_are_of_this_version() -> None:
+    """A version with `.dev0` has a section of the changelog that is not released yet."""
+    release, dev, _ = netdsl.__version__.partition(".dev")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first = re.search(r"^## (\S+) \((.*)\)$", changelog, re.MULTILINE)
+    assert first and first[1] == release
+    assert first[2] == "unreleased" if dev else re.fullmatch(r"\d{4}-\d{2}-\d{2}", first[2])
+    upgrading = (ROOT / "docs/upgrading.md").read_text(encoding="utf-8")
+    assert dev or re.search(
+        rf"^## From \S+ to {re.escape(release.removesuffix('.0'))}$", upgrading, re.MULTILINE
+    )
+
+
+def test_the_vs_code_extension_is_of_this_version() -> None:
+    """VS Code allows no `.dev0`."""
+    release = netdsl.__version__.partition(".dev")[0]
+    package = json.loads((ROOT / "editors/vscode/package.json").read_text(encoding="utf-8"))
+    assert package["version"] == release
+    assert f"netdsl-{release}.vsix" in (ROOT / "editors/vscode/README.md").read_text(encoding="utf-8")
 
 
 def test_extras_of_users_are_all_in_all() -> None:

@@ -1,3 +1,3 @@
 """The version of netdsl, which the build reads too."""
 
-__version__ = "0.5.0.dev0"
+__version__ = "0.9.0"

@@ -239,7 +239,7 @@ class ForwardWriter(ABC):
             made = self.assign(inner, self.steps(skip.body, source, inner, "body"))
             kept = made if drop_path is None else self.layer(drop_path, made, inner)
             added = py.Operation("+", (source, kept), skip.span)
-            return py.Operation("if", (self.condition(skip.same, "adds"), added, made))
+            return py.Operation("if", (self.condition(skip.same, "use_residual"), added, made))
 
     def _joined(
         self, join: str, branches: Sequence[Written | None], source: py.Name, target: str, span: Span

@@ -26,7 +26,7 @@ from netdsl.ir.lowered import (
     Skip,
     place,
 )
-from netdsl.language.expressions import Expr, Ref, references
+from netdsl.language.expressions import Const, Expr, Operator, Ref, references
 from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netdsl.ops.operation import Operation, Slot
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
@@ -59,6 +59,8 @@ class ModuleWriter(ForwardWriter):
         self._labels = Counter(label for body in bodies for label in _labels(body))
         self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels, labels))
         self._annotated: set[str] = set()
+        # The attributes of parameters that conditions compare.
+        self._compared: dict[str, str] = {}
         # The calls of single layers.
         self._layers: set[str] = set()
         # The conditions of the steps that are being written.
@@ -253,6 +255,13 @@ class ModuleWriter(ForwardWriter):
     # cases
 
     def condition(self, expr: Expr, name: str) -> py.Expression:
+        match expr:
+            case Operator("==" | "!=", (Ref(own), Const() as constant)):
+                argument = self.scope(Ref(own))
+                if own not in self._compared:
+                    self._compared[own] = self.attribute(py.show(argument), argument)
+                compared = py.Name(f"self.{self._compared[own]}")
+                return py.Operation(expr.name, (compared, self.scope(constant)))
         own = expr.name if isinstance(expr, Ref) else name
         return py.Name(f"self.{self.attribute(own, self.scope(expr))}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
 from typing import Protocol
 
 from netdsl.codegen.environment import environment
@@ -11,11 +10,12 @@ from netdsl.codegen.helpers import carried
 from netdsl.codegen.wrap import wrapped
 
 
-@dataclass(frozen=True, slots=True)
 class BrokenCode(Exception):
     """Generated code that isn't Python: a bug of netdsl, never of a `.net` file."""
 
-    code: str
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 # The possible imports of generated code, in their order: of the standard library, then of torch.

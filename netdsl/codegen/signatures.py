@@ -14,6 +14,9 @@ from netdsl.codegen.template_models import ParameterView
 from netdsl.ir.lowered import BlockCall, LoweredBlock, calls
 from netdsl.language.expressions import Const
 
+# With more required arguments, a call gives them by name.
+_MOST_POSITIONAL = 2
+
 
 class Signature(NamedTuple):
     """A function or class of a block: its name, the names of the block's parameters in it, and those of them,
@@ -85,15 +88,17 @@ def block_scope(
 def call_of(
     signature: Signature, call: BlockCall, scope: Scope, first: tuple[py.Expression, ...] = ()
 ) -> py.Call:
-    """A call with `first`, then the state, the size of the input, required arguments by position, the
-    others by name.
+    """A call with `first`, then the state, the size of the input, required arguments by position if they
+    are few, the others by name.
     """
     given = dict(call.arguments)
     chosen = [p for p in call.block.parameters if p.name in given and p.name in signature.takes]
     size = (scope(call.size),) if "in" in signature.takes else ()
     values = {p.name: (scope.held if p.type == OPERATION else scope)(given[p.name]) for p in chosen}
-    positional = tuple(values[p.name] for p in chosen if not p.named)
-    named = tuple((signature.names[p.name], values[p.name]) for p in chosen if p.named)
+    required = [p for p in chosen if not p.named]
+    by_position = required if len(required) <= _MOST_POSITIONAL else []
+    positional = tuple(values[p.name] for p in by_position)
+    named = tuple((signature.names[p.name], values[p.name]) for p in chosen if p not in by_position)
     return py.Call(
         signature.name, (*first, *map(py.Name, signature.state), *size, *positional), named, call.span
     )

@@ -95,6 +95,8 @@ class Context:
         if isinstance(renamed, Const):
             return Ref(renamed.name) if renamed.name in self.constants else renamed
         environments = {frame: self.environment(frame) for frame in frames}
+        if isinstance(renamed, Operator) and renamed.name == "round_to":
+            renamed = self.simplest(renamed, renamed.operands[:1], frames)
         found = {frame: known_or_none(renamed, known) for frame, known in environments.items()}
         values = {frame: value for frame, value in found.items() if value is not None}
         if not values:
@@ -114,6 +116,14 @@ class Context:
         if length(written) <= LONGEST and all(agree(python[f], values[f], loose) for f in values):
             return written
         return self.as_parameter(values, "size" if whole else "value")
+
+    def simplest(self, expr: Expr, candidates: Sequence[Expr], frames: Collection[Frame]) -> Expr:
+        """The first candidate with the value of the expression in all frames, else the expression."""
+        values = {frame: self.value(expr, frame) for frame in frames}
+        for candidate in candidates:
+            if all(self.value(candidate, frame) == value for frame, value in values.items()):
+                return candidate
+        return expr
 
     def bounded(self, expr: Expr, frames: Collection[Frame]) -> Expr:
         """The expression, or its value or an extra parameter if it is too long."""

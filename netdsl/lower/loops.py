@@ -44,7 +44,9 @@ class Loops:
         flow.go(looped)
         return steps
 
-    def _loop(self, column: Column, flow: Flow) -> Sequence[LoweredStep]:
+    def _loop(self, column: Column, flow: Flow, *, carries: bool = False) -> Sequence[LoweredStep]:
+        """The loop; with `carries` its number of channels is a variable, though it is the same each time."""
+        before = self._context.snapshot()
         step = next(iter(column.values())).step
         bodies = [(body.frame, body) for typed in column.values() for body, _ in typed.runs]
         times = self._context.argument(step.times, flow.names, column)
@@ -59,7 +61,7 @@ class Loops:
                 for body, count in typed.runs:
                     self._context.define(index, {body.frame: number})
                     number += count
-        name = self._running(column, flow)
+        name = self._running(column, flow, carries)
         if name:
             inner.tensor = inner.tensor._replace(size=Ref(name))
         rank = inner.tensor.is_map
@@ -68,6 +70,10 @@ class Loops:
         if not is_chain(lowered) or inner.tensor.is_map != rank:
             raise NotUniform
         last = inner.tensor.size
+        if not (name or carries or isinstance(flow.tensor.size, Const)) and last != flow.tensor.size:
+            # Equal in every instance, but not for other values of the parameters.
+            self._context.restore(before)
+            return self._loop(column, flow, carries=True)
         if index is not None:
             last = substitute(last, {index: operator("-", times, ONE)})
         again = flow.running is not None and name == flow.running[0]
@@ -96,11 +102,11 @@ class Loops:
         self._context.define(name, sizes)
         return Ref(name)
 
-    def _running(self, column: Column, flow: Flow) -> str | None:
-        """The name of the number of channels, if it differs between iterations."""
+    def _running(self, column: Column, flow: Flow, carries: bool) -> str | None:
+        """The name of the number of channels, if it differs between iterations, or the loop `carries` it."""
         starts = [typed.runs[0][0].input[0] for typed in column.values() for _ in typed.runs]
         sizes = [body.input[0] for typed in column.values() for body, _ in typed.runs]
-        if sizes == starts:
+        if sizes == starts and not carries:
             return None
         name, size = flow.running or ("", None)
         if size != flow.tensor.size:  # else the variable of the loop before goes on

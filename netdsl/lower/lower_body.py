@@ -194,19 +194,11 @@ class BodyLowering:
             if reduction is not None:
                 reduction = end.reduction and operator("if", condition, end.reduction, reduction)
         # A simple expression is better, if it holds for all: `hidden`, which is `in` without an expansion.
-        size = self._simplest(size, [end.tensor.size for _, end in ends], column)
+        size = self._context.simplest(size, [end.tensor.size for _, end in ends], column)
         if reduction is not None:
-            reduction = self._simplest(reduction, [end.reduction or ONE for _, end in ends], column)
+            reduction = self._context.simplest(reduction, [end.reduction or ONE for _, end in ends], column)
         flow.tensor = Symbolic(self._context.bounded(size, column), last.tensor.is_map)
         flow.reduction = reduction and self._context.bounded(reduction, column)
-
-    def _simplest(self, expr: Expr, candidates: Sequence[Expr], column: Mapping[Frame, object]) -> Expr:
-        """The first candidate with the value of the expression in all frames, else the expression."""
-        values = {frame: self._context.value(expr, frame) for frame in column}
-        for candidate in candidates:
-            if all(self._context.value(candidate, frame) == value for frame, value in values.items()):
-                return candidate
-        return expr
 
     # constants and tensors
 

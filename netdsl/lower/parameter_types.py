@@ -57,7 +57,9 @@ def both(expr: Expr) -> Expr:
 
 
 def paired(expr: Expr, parameter: BlockParameter) -> Expr:
-    """The argument in the type of the parameter: `3` as `3x3` if other callers pass `1x7`."""
+    """The argument in the type of the parameter: `3` as `3x3` if other callers pass `1x7`, `0` as `0.0`."""
+    if parameter.type == "float" and isinstance(expr, Const) and isinstance(expr.value, int):
+        return Const(Fraction(expr.value))
     if parameter.type != PAIR:
         return expr
     if isinstance(expr, Const):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import cast
 
 from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.values import Number, Value, is_number
 from netdsl.ir.lowered import LoweredBlock, Run
 from netdsl.ir.typed import TypedStage
-from netdsl.language.expressions import Const, Expr, Ref, known_or_none, operator, substitute
+from netdsl.language.expressions import Const, Expr, Operator, Ref, known_or_none, operator, substitute
 from netdsl.lower.lower_body import block_call
 from netdsl.lower.parameter_types import paired
 from netdsl.lower.python_arithmetic import agree, in_python
@@ -49,7 +50,8 @@ def _longest(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[in
     if series is not None:
         return series
     first = copies[0]
-    values = {name: Const(value) for name, value in first.values.items()}
+    written = dict(stage.stage.rest if number else stage.stage.first)
+    values = {name: _single(written.get(name), value, stage, number) for name, value in first.values.items()}
     call = _call(stage, first, Const(first.size), values)
     return 1, call._replace(copies=first.times)
 
@@ -57,6 +59,23 @@ def _longest(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[in
 def _call(stage: TypedStage, copy: Copy, size: Expr, values: Mapping[str, Expr]) -> Run:
     given = {p.name: paired(values[p.name], p) for p in copy.block.parameters}
     return Run(block_call(copy.block, size, given, None, stage.stage.span), 1)
+
+
+def _single(written: Expr | None, value: Value, stage: TypedStage, number: int) -> Expr:
+    """A value; a fraction as the formula of the stage, which says more than its digits: `0.2 * 1 / 16`."""
+    if isinstance(value, Fraction) and written is not None:
+        index = {"index": Const(number), "block_index": Const(stage.stage.before + number)}
+        formula = _unfolded(substitute(written, {"block_count": Const(stage.blocks)}), index)
+        if agree(in_python(formula, {}), value):
+            return formula
+    return Const(value)
+
+
+def _unfolded(expr: Expr, values: Mapping[str, Expr]) -> Expr:
+    """The expression with names replaced, and not simplified."""
+    if isinstance(expr, Operator):
+        return Operator(expr.name, tuple(_unfolded(operand, values) for operand in expr.operands))
+    return values.get(expr.name, expr) if isinstance(expr, Ref) else expr
 
 
 def _series(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int, Run] | None:
@@ -102,10 +121,11 @@ class _Series(NamedTuple):
 
 def _length(expr: Expr, values: Sequence[Value]) -> int:
     """The number of values, from the first, that Python computes exactly."""
+    loose = any(isinstance(value, Fraction) for value in values)
     for index, value in enumerate(values):
         environment = {INDEX: index}
         exact = known_or_none(expr, environment)
         same = exact == value and isinstance(exact, bool) == isinstance(value, bool)
-        if not same or not agree(in_python(expr, environment), value):
+        if not same or not agree(in_python(expr, environment), value, loose):
             return index
     return len(values)

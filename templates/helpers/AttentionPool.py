@@ -2,7 +2,7 @@ from torch import Tensor, nn
 
 
 class AttentionPool(nn.Module):
-    """Mean of all positions, weighted by the softmax of a learned score (Hassani et al. 2021)."""
+    """Mean of positions, weighted by the softmax of a score (Hassani et al. 2021)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

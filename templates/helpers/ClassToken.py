@@ -5,7 +5,7 @@ from templates.helpers.class_token import class_token
 
 
 class ClassToken(nn.Module):
-    """A learned token before the positions of a map, in a row (Dosovitskiy et al. 2021)."""
+    """A learned token before all positions of a map (Dosovitskiy et al. 2021)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,14 +1,19 @@
+import torch
 from torch import Tensor, nn
-
-from templates.helpers.drop_path import drop_path
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+    """Stochastic depth (Huang et al. 2016).
+
+    In training 0 for an example with probability p, else x / (1 - p).
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return drop_path(x, self.p, self.training)
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
+        return x * kept.bernoulli_(1 - self.p).div_(1 - self.p)

@@ -3,7 +3,7 @@ from torch import Tensor, nn
 
 
 class Mix(nn.Module):
-    """Two linear layers across the positions of each channel (MLP-Mixer, Tolstikhin et al. 2021)."""
+    """Two linear layers across positions (MLP-Mixer, Tolstikhin et al. 2021)."""
 
     def __init__(self, positions: int, hidden: int) -> None:
         super().__init__()

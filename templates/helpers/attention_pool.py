@@ -3,6 +3,6 @@ from torch import Tensor
 
 
 def attention_pool(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Mean of all positions, weighted by the softmax of a learned score (Hassani et al. 2021)."""
+    """Mean of positions, weighted by the softmax of a score (Hassani et al. 2021)."""
     x = x.flatten(2)
     return (x @ F.linear(x.transpose(1, 2), weight, bias).softmax(1)).unsqueeze(3)

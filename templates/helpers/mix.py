@@ -9,6 +9,6 @@ def mix(
     fc2_weight: Tensor,
     fc2_bias: Tensor,
 ) -> Tensor:
-    """Two linear layers across the positions of each channel (MLP-Mixer, Tolstikhin et al. 2021)."""
+    """Two linear layers across positions (MLP-Mixer, Tolstikhin et al. 2021)."""
     hidden = F.gelu(F.linear(x.flatten(2), fc1_weight, fc1_bias))
     return F.linear(hidden, fc2_weight, fc2_bias).view(x.shape)
