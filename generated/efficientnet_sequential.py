@@ -49,7 +49,7 @@ class SqueezeExcite(nn.Module):
         return x
 
 
-class Mbconv(nn.Module):
+class MBConv(nn.Module):
     """Mobile inverted bottleneck: expand, filter each channel on its own, gate the
     channels, project back.
 
@@ -109,43 +109,43 @@ def efficientnet() -> nn.Sequential:
             conv1=nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False),
             bn1=nn.BatchNorm2d(32),
             silu=nn.SiLU(),
-            stage1=Mbconv(32, expand=1, kernel=3, channels=16, drop=0.0),
+            stage1=MBConv(32, expand=1, kernel=3, channels=16, drop=0.0),
             stage2=nn.Sequential(
-                Mbconv(
+                MBConv(
                     16, expand=6, kernel=3, channels=24, drop=0.2 * 1 / 16, stride=2
                 ),
-                Mbconv(24, expand=6, kernel=3, channels=24, drop=0.2 * 2 / 16),
+                MBConv(24, expand=6, kernel=3, channels=24, drop=0.2 * 2 / 16),
             ),
             stage3=nn.Sequential(
-                Mbconv(
+                MBConv(
                     24, expand=6, kernel=5, channels=40, drop=0.2 * 3 / 16, stride=2
                 ),
-                Mbconv(40, expand=6, kernel=5, channels=40, drop=0.2 * 4 / 16),
+                MBConv(40, expand=6, kernel=5, channels=40, drop=0.2 * 4 / 16),
             ),
             stage4=nn.Sequential(
-                Mbconv(
+                MBConv(
                     40, expand=6, kernel=3, channels=80, drop=0.2 * 5 / 16, stride=2
                 ),
-                Mbconv(80, expand=6, kernel=3, channels=80, drop=0.2 * 6 / 16),
-                Mbconv(80, expand=6, kernel=3, channels=80, drop=0.2 * 7 / 16),
+                MBConv(80, expand=6, kernel=3, channels=80, drop=0.2 * 6 / 16),
+                MBConv(80, expand=6, kernel=3, channels=80, drop=0.2 * 7 / 16),
             ),
             stage5=nn.Sequential(
-                Mbconv(80, expand=6, kernel=5, channels=112, drop=0.2 * 8 / 16),
-                Mbconv(112, expand=6, kernel=5, channels=112, drop=0.2 * 9 / 16),
-                Mbconv(112, expand=6, kernel=5, channels=112, drop=0.2 * 10 / 16),
+                MBConv(80, expand=6, kernel=5, channels=112, drop=0.2 * 8 / 16),
+                MBConv(112, expand=6, kernel=5, channels=112, drop=0.2 * 9 / 16),
+                MBConv(112, expand=6, kernel=5, channels=112, drop=0.2 * 10 / 16),
             ),
             stage6=nn.Sequential(
-                Mbconv(
+                MBConv(
                     112, expand=6, kernel=5, channels=192, drop=0.2 * 11 / 16, stride=2
                 ),
                 *(
-                    Mbconv(
+                    MBConv(
                         192, expand=6, kernel=5, channels=192, drop=0.2 * (i + 12) / 16
                     )
                     for i in range(3)
                 ),
             ),
-            stage7=Mbconv(192, expand=6, kernel=3, channels=320, drop=0.2 * 15 / 16),
+            stage7=MBConv(192, expand=6, kernel=3, channels=320, drop=0.2 * 15 / 16),
             conv2=nn.Conv2d(320, 1280, 1, bias=False),
             bn2=nn.BatchNorm2d(1280),
             silu2=nn.SiLU(),

@@ -27,7 +27,7 @@ class DropPath(nn.Module):
         return x * kept.bernoulli_(1 - self.p).div_(1 - self.p)
 
 
-class FusedMbconv(nn.Module):
+class FusedMBConv(nn.Module):
     """The block fused_mbconv.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
@@ -91,7 +91,7 @@ class SqueezeExcite(nn.Module):
         return x
 
 
-class Mbconv(nn.Module):
+class MBConv(nn.Module):
     """Mobile inverted bottleneck: expand, filter each channel on its own, gate the
     channels, project back.
 
@@ -143,45 +143,45 @@ class EfficientNetV2(nn.Module):
         self.conv1 = nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(24, eps=0.001)
         self.stage1 = nn.Sequential(
-            FusedMbconv(24, expand=1, out=24, drop=0.0),
-            FusedMbconv(24, expand=1, out=24, drop=0.2 * 1 / 40),
+            FusedMBConv(24, expand=1, out=24, drop=0.0),
+            FusedMBConv(24, expand=1, out=24, drop=0.2 * 1 / 40),
         )
         self.stage2 = nn.Sequential(
-            FusedMbconv(24, expand=4, out=48, drop=0.2 * 2 / 40, stride=2),
+            FusedMBConv(24, expand=4, out=48, drop=0.2 * 2 / 40, stride=2),
             *(
-                FusedMbconv(48, expand=4, out=48, drop=0.2 * (i + 3) / 40)
+                FusedMBConv(48, expand=4, out=48, drop=0.2 * (i + 3) / 40)
                 for i in range(3)
             ),
         )
         self.stage3 = nn.Sequential(
-            FusedMbconv(48, expand=4, out=64, drop=0.2 * 6 / 40, stride=2),
+            FusedMBConv(48, expand=4, out=64, drop=0.2 * 6 / 40, stride=2),
             *(
-                FusedMbconv(64, expand=4, out=64, drop=0.2 * (i + 7) / 40)
+                FusedMBConv(64, expand=4, out=64, drop=0.2 * (i + 7) / 40)
                 for i in range(3)
             ),
         )
         self.stage4 = nn.Sequential(
-            Mbconv(64, expand=4, out=128, drop=0.2 * 10 / 40, stride=2),
+            MBConv(64, expand=4, out=128, drop=0.2 * 10 / 40, stride=2),
             *(
-                Mbconv(128, expand=4, out=128, drop=0.2 * (i + 11) / 40)
+                MBConv(128, expand=4, out=128, drop=0.2 * (i + 11) / 40)
                 for i in range(5)
             ),
         )
         self.stage5 = nn.Sequential(
-            Mbconv(128, expand=6, out=160, drop=0.2 * 16 / 40),
+            MBConv(128, expand=6, out=160, drop=0.2 * 16 / 40),
             *(
-                Mbconv(160, expand=6, out=160, drop=0.2 * (i + 17) / 40)
+                MBConv(160, expand=6, out=160, drop=0.2 * (i + 17) / 40)
                 for i in range(8)
             ),
         )
         self.stage6 = nn.Sequential(
-            Mbconv(160, expand=6, out=256, drop=0.2 * 25 / 40, stride=2),
+            MBConv(160, expand=6, out=256, drop=0.2 * 25 / 40, stride=2),
             *(
-                Mbconv(256, expand=6, out=256, drop=0.2 * (i + 26) / 40)
+                MBConv(256, expand=6, out=256, drop=0.2 * (i + 26) / 40)
                 for i in range(13)
             ),
         )
-        self.stage7 = Mbconv(256, expand=6, out=256, drop=0.2 * 39 / 40)
+        self.stage7 = MBConv(256, expand=6, out=256, drop=0.2 * 39 / 40)
         self.conv2 = nn.Conv2d(256, 1280, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(1280, eps=0.001)
         self.dropout = nn.Dropout(0.2)

@@ -61,7 +61,7 @@ class Inception(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, with torchvision's
+    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm and torchvision's
     layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits

@@ -149,7 +149,7 @@ def forward(
     training: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, with torchvision's
+    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm and torchvision's
     layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits

@@ -63,7 +63,7 @@ class Inception(nn.Module):
 
 
 def googlenet(num_classes: int = 1000) -> nn.Sequential:
-    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm, with torchvision's
+    """GoogLeNet (Szegedy et al. 2014, table 1) with batch norm and torchvision's
     layers.
 
     (N, 3, 224, 224) -> (N, num_classes) logits

@@ -146,7 +146,7 @@ class SqueezeExcite(nn.Module):
         return x
 
 
-class Mbconv(nn.Module):
+class MBConv(nn.Module):
     """The block mbconv.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
@@ -229,7 +229,7 @@ class Maxvit(nn.Sequential):
         self, in_channels: int, out: int, drop: float, stride: int = 1
     ) -> None:
         super().__init__(
-            Mbconv(in_channels, out=out, drop=drop, stride=stride),
+            MBConv(in_channels, out=out, drop=drop, stride=stride),
             Transformer(out, False, drop),
             Transformer(out, True, drop),
         )

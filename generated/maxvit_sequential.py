@@ -148,7 +148,7 @@ class SqueezeExcite(nn.Module):
         return x
 
 
-class Mbconv(nn.Module):
+class MBConv(nn.Module):
     """The block mbconv.
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
@@ -227,7 +227,7 @@ def maxvit_(in_channels: int, out: int, drop: float, stride: int = 1) -> nn.Sequ
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
     return nn.Sequential(
-        Mbconv(in_channels, out=out, drop=drop, stride=stride),
+        MBConv(in_channels, out=out, drop=drop, stride=stride),
         Transformer(out, False, drop),
         Transformer(out, True, drop),
     )

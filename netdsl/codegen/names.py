@@ -68,9 +68,9 @@ class Names:
 
 
 # Words of names that the name of a class has in capitals.
-_ACRONYMS = frozenset(["bc", "bn", "cnn", "fc", "fcn", "gan", "mlp", "nas", "rnn", "se", "vgg", "vit"])
-# A name that ends in `net` is made of words: `pre`, `res` and `net` begin with a capital each.
-_NET = re.compile(r"(pre)?(res)?([a-z]*)(net)(\d*)")
+_ACRONYMS = frozenset(["bc", "bn", "cnn", "fc", "fcn", "gan", "mb", "mlp", "nas", "rnn", "se", "vgg", "vit"])
+# Names that are made of words without a `_`, each of which begins with a capital.
+_WORDS = re.compile(r"(pre)?(res)?([a-z]*)(net)(\d*)|(mb)(conv)")
 
 
 def camel(name: str) -> str:
@@ -80,7 +80,7 @@ def camel(name: str) -> str:
 
 
 def _capitals(part: str) -> str:
-    words = match.groups("") if (match := _NET.fullmatch(part)) else (part,)
+    words = match.groups("") if (match := _WORDS.fullmatch(part)) else (part,)
     return "".join(map(_capital, words))
 
 

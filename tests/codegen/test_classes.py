@@ -18,6 +18,7 @@ FILE = "network n{}\ninput 3x8x8\nclasses 4\n{}"
         ("resnet32", "ResNet32"), ("preresnet", "PreResNet"), ("convnet", "ConvNet"), ("senet18", "SENet18"),
         ("two_layer_fc", "TwoLayerFC"), ("mobilenet_v2", "MobileNetV2"), ("vgg", "VGG"), ("vgg16", "VGG16"),
         ("densenet_bc", "DenseNetBC"), ("net", "Net"), ("plain", "Plain"), ("MyNet", "MyNet"), ("_1", "Net1"),
+        ("mbconv", "MBConv"), ("fused_mbconv", "FusedMBConv"),
     ],
 )  # fmt: skip
 def test_the_class_is_named_after_the_network(name: str, expected: str) -> None:
