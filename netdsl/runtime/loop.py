@@ -114,9 +114,9 @@ def images_of(epoch: int, recipe: Recipe, count: int) -> int:
     """
     whole = whole_epoch(recipe, count)
     batches = -(-whole // recipe.batch)
-    # Rounded, so that 0.1 is one batch of ten.
-    left = math.ceil(round(batches * recipe.epochs, 6)) - epoch * batches
-    return min(whole, left * recipe.batch) if left > 0 else whole
+    # Rounded, so that 0.1 is one batch of ten; the smallest part is one batch too.
+    left = max(1, math.ceil(round(batches * (recipe.epochs - epoch), 6)))
+    return min(whole, left * recipe.batch) if epoch < recipe.epochs else whole
 
 
 def whole_epoch(recipe: Recipe, count: int) -> int:

@@ -38,6 +38,9 @@ def test_the_steps_are_those_of_whole_batches() -> None:
     assert images_of(0, half, 95) == 50 and length(half, 95) == 50 / 95
     tenths = [Recipe(epochs=1 + tenth / 10, batch=10) for tenth in range(1, 11)]
     assert [images_of(1, recipe, 100) for recipe in tenths] == list(range(10, 101, 10))
+    # The smallest part of an epoch is a batch.
+    assert images_of(0, Recipe(epochs=1e-9, batch=10), 95) == 10
+    assert images_of(2, Recipe(epochs=2 + 1e-9, batch=10), 95) == 10
     assert [images_of(epoch, Recipe(epochs=3, batch=10), 95) for epoch in range(5)] == [95] * 5
 
 

@@ -139,6 +139,9 @@ branches start with `|`
   { ^VBAR <token>                                  ! write `|` before each branch, the first one too
 branches are in a join
   ^ |                                              ! write it in `add { … }`, `concat { … }` or `mul { … }`
+a path is in quotes and parentheses
+  entry: data >> <folder|boxes|masks:word> ^ : <text:path>  => {word}({path})
+  entry: data >> <folder|boxes|masks:word> ^ : <rest>  => {word}("{rest}")
 no sign between key and value
   entry: <word> ^ [=:] <rest>                      => {word} {rest}
 """
