@@ -25,7 +25,7 @@ def test_a_program_ends_with_its_children(killed: bool) -> None:
     with started([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         child = Path(f"/proc/{process.stdout.readline().strip()}/cmdline")
-        assert child.read_text()
+        wait_until(lambda: bool(child.read_bytes()))  # empty while the program is loaded
         if killed:
             process.kill()
             process.wait()

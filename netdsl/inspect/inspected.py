@@ -16,7 +16,7 @@ from netdsl.ir.layer_names import Layer, last_feature_map, layers
 from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import Normalising
-from netdsl.runtime.layout import choose_layout
+from netdsl.runtime.layout import choose_layout, laid_out
 from netdsl.runtime.model import FunctionalModel, Model
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.trained.open_run import convolutions
@@ -96,7 +96,7 @@ class Inspected(Normalising):
         x = self.normalise(images)
         layout, _ = choose_layout(self._convolutions, x.device)
         if layout is torch.contiguous_format:  # The layout of the images may not be safe.
-            x = x.contiguous()
+            x = laid_out(x, torch.contiguous_format)
         model = FunctionalModel(namespace["forward"], self.weights, self.statistics or None)
         return model.outputs(x, training=False)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from netdsl.language.recipe import Boxes, Data, Digits, Folder, Masks, Scenes, held_out
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import RULES, Rules, Source, Split, physical_memory, split_off
+from netdsl.runtime.layout import laid_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Dataset:
 
     def inputs(self, images: Tensor, layout: torch.memory_format) -> Tensor:
         """uint8 images as a network takes them: normalised, in the layout of its weights."""
-        return self.normalise(self.floats(images)).contiguous(memory_format=layout)
+        return laid_out(self.normalise(self.floats(images)), layout)
 
     def to(self, device: torch.device) -> Dataset:
         """The data set on a device; images in files stay in their files."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from netdsl.runtime.errors import RunError
 
@@ -65,6 +66,16 @@ def choose_layout(
             "use `--layout auto`",
         )
     return torch.contiguous_format, f"contiguous (channels last is not safe for a {convolution})"
+
+
+def laid_out(images: Tensor, layout: torch.memory_format) -> Tensor:
+    """Images (N, C, H, W) in a layout.
+
+    Images of one channel have the same memory in both, and strides of either. Convolutions go by the strides,
+    so contiguous images get those of that layout.
+    """
+    images = images.contiguous(memory_format=layout)
+    return images.view(-1).view(images.shape) if layout is torch.contiguous_format else images
 
 
 def _has_amx() -> bool:

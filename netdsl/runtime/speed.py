@@ -12,7 +12,7 @@ from torch import Tensor
 
 from netdsl.base.typed_json import Range
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.layout import Convolution, choose_layout
+from netdsl.runtime.layout import Convolution, choose_layout, laid_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Speed:
 
     def laid_out(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in the layout of the weights."""
-        return images.contiguous(memory_format=self.layout)
+        return laid_out(images, self.layout)
 
     def facts(self) -> dict[str, object]:
         """The record for `how.json`, with the values of `SpeedRequest`."""
