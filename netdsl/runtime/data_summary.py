@@ -100,6 +100,8 @@ def summarise(path: str, console: Console) -> DataSummary:
     the folder holds no data set.
     """
     root = Path(os.path.expanduser(path))
+    if not root.is_dir():
+        raise RunError(f"there is no folder {path}", "name a folder with images")
     if is_mask_folder(root):
         return _of_masks(path, root, console)
     listing = list_boxes(root)

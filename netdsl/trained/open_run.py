@@ -110,7 +110,14 @@ class OpenedRun:
                 f"`netdsl train MINE.net --weights {self.folder}` trains a new head",
             )
         found = divide(self.network, source)
-        if source.test_split_off and self.trained_on not in ("", found.fingerprint()):
+        if source.test_split_off and not self.trained_on:
+            taken, left = len(source.test), len(source.train)
+            warn(
+                console,
+                f"the data have no test images of their own: {taken} of {taken + left} are taken",
+                "to evaluate on all, move the classes into a folder `test`, with a folder `train` beside it",
+            )
+        elif source.test_split_off and self.trained_on not in ("", found.fingerprint()):
             warn(
                 console,
                 "the images are not those of the training: some of the test may have been trained on",

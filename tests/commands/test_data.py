@@ -145,8 +145,6 @@ def test_a_sheet_of_samples(kind: str, boxes: Path) -> None:
 
 
 def test_what_is_no_data() -> None:
-    done = netdsl("data", "missing")
-    assert done.exit_code == 1 and "cannot read the folder missing" in done.stderr
     Path("empty").mkdir()
     assert "empty has no images for training" in netdsl("data", "empty").stderr
     assert "unknown picture format `xyz`" in netdsl("data", "empty", "-o", "a.xyz").stderr
@@ -169,3 +167,11 @@ def test_the_network_of_a_sheet_must_fit_the_data(boxes: Path) -> None:
     done = netdsl("data", "pets", "--network", "mixing.net", "-o", "sheet.png")
     assert done.exit_code == 1 and "have boxes, but the network is a classifier" in done.stderr
     assert not Path("sheet.png").exists()
+
+
+def test_a_folder_that_is_none() -> None:
+    for path in ("nowhere", "file"):
+        Path("file").touch()
+        result = netdsl("data", path)
+        assert result.exit_code == 1
+        assert result.output == f"error: there is no folder {path}\n  = help: name a folder with images\n"

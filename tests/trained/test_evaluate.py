@@ -32,6 +32,13 @@ def test_other_classes_are_an_error(colours: Path) -> None:
     assert "`rot` for `red`" in result.output
 
 
+def test_a_folder_without_test_images_is_said_to_have_none(colours: Path) -> None:
+    shown = netdsl("eval", "run", "--data", "folder:images/train")
+    assert shown.exit_code == 0
+    assert "no test images of their own: 4 of 40 are taken" in shown.output
+    assert "of their own" not in netdsl("eval", "run").output
+
+
 def test_another_number_of_classes_is_an_error(colours: Path) -> None:
     for half in ("train", "test"):
         shutil.copytree(colours / "images" / half / "red", colours / "images" / half / "rot")

@@ -102,6 +102,9 @@ a conditional expression is `if c then a else b`
   <test> ^ ? <sum> : <sum:other>                   => if {test} then {sum} else {other}
   if <test> ^ :? { <sum> } else { <sum:other> }    => if {test} then {sum} else {other}
   if <test> ^ : <sum> else :? <sum:other>          => if {test} then {sum} else {other}
+a path is in quotes and parentheses
+  entry: data >> <folder|boxes|masks:word> ^ [=:]? <text:path>  => {word}({path})
+  entry: data >> <folder|boxes|masks:word> ^ [=:]? <rest>  => {word}("{rest}")
 values are compared by `==`
   ^COMPARISON =                                    => ==
   ^THEN =                                          => ==
@@ -139,9 +142,6 @@ branches start with `|`
   { ^VBAR <token>                                  ! write `|` before each branch, the first one too
 branches are in a join
   ^ |                                              ! write it in `add { … }`, `concat { … }` or `mul { … }`
-a path is in quotes and parentheses
-  entry: data >> <folder|boxes|masks:word> ^ : <text:path>  => {word}({path})
-  entry: data >> <folder|boxes|masks:word> ^ : <rest>  => {word}("{rest}")
 no sign between key and value
   entry: <word> ^ [=:] <rest>                      => {word} {rest}
 """
