@@ -101,17 +101,23 @@ class Attention(Weighted):
             return 1, x[1] * x[2]
         return math.prod(-(-side // self.window) for side in x[1:]), self.window**2
 
+    def _is_masked(self, x: Shape) -> bool:
+        """True if numbers are added to the products of queries and keys."""
+        if self.window == "all":
+            return False
+        return self.bias != "none" or (self.shift > 0 and any(side > self.window for side in x[1:]))
+
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        """Over all positions torch keeps no products (its kernel is fused); with windows it does."""
+        """Without a mask torch keeps no products: its kernel is fused."""
         windows, tokens = self._windows(x)
         rows = windows * tokens
         numbers, products = rows * x[0], rows * tokens * self.heads
         # Queries, keys, values and the output, to which `proj` is applied.
-        saved = 4 * numbers + (rows * self.heads if self.window == "all" else products)
+        saved = 4 * numbers + (products if self._is_masked(x) else rows * self.heads)
         if self.cosine:  # the queries and keys before and after normalisation, and their norms
             saved += 3 * numbers + 4 * rows * self.heads + self.heads
         shares = self.heads == 1 or windows == 1  # The values are a part of what `qkv` computed.
-        if self.window != "all" and shares != self.cosine:
+        if self._is_masked(x) and shares != self.cosine:
             saved += 2 * numbers if shares else numbers
         if self.bias == "continuous" and self.window != "all":
             saved += (2 * self.window - 1) ** 2 * _HIDDEN + tokens**2 * self.heads

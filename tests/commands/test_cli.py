@@ -243,7 +243,7 @@ def test_list_shows_the_parameters_of_the_shipped_networks() -> None:
 def test_list_with_a_word_shows_sizes() -> None:
     lines = [" ".join(line.split()) for line in netdsl("list", "VGG1").stdout.splitlines()]
     assert "vgg16_bn 138,365,992 15,470,264,320 3x224x224 batch_norm=yes" in lines
-    assert any(line.startswith("vgg.net: VGG-11, 13, 16 and 19") for line in lines)
+    assert any(line.startswith("vgg.net: VGG (Simonyan and Zisserman") for line in lines)
     (found,) = json.loads(netdsl("list", "wide_resnet101", "--format", "json").stdout)
     assert found["variant_of"] == "wide_resnet50" and found["parameters"] == 126_886_696
     assert "no network has `xyz`" in netdsl("list", "xyz").output
