@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from textwrap import wrap
+from textwrap import fill
 
 from netdsl.base.named_tuple import NamedTuple
 from netdsl.base.source import Span
@@ -11,12 +11,13 @@ from netdsl.base.values import show as show_value
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.names import CONSTANTS, Names, camel
 from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, Statement, show
+from netdsl.codegen.wrap import WIDTH
 from netdsl.ir.lowered import LoweredBlock, LoweredNetwork
 from netdsl.language.expressions import ONE, Expr
 from netdsl.ops.operation import Slot, TorchCall
 
-# Of the lines of docstrings: 88 columns without the indentation and the first line's quotes.
-_WIDTH = 81
+# Of the lines of docstrings, without the indentation and the first line's quotes.
+_WIDTH = WIDTH - len('    """')
 
 
 class ParameterView(NamedTuple):
@@ -61,10 +62,10 @@ def docstring(text: str) -> str:
 
 def _wrapped(text: str) -> tuple[str, ...]:
     """The lines of a docstring of a class or function, within the width that black gives the code."""
-    lines = docstring(text).split("\n")
-    if all(len(line) <= _WIDTH for line in lines):
-        return tuple(lines)
-    return tuple(line for part in "\n".join(lines).split("\n\n") for line in (*wrap(part, _WIDTH), ""))[:-1]
+    shown = docstring(text)
+    if max(map(len, shown.split("\n"))) > _WIDTH:
+        shown = "\n\n".join(fill(part, _WIDTH) for part in shown.split("\n\n"))
+    return tuple(shown.split("\n"))
 
 
 def network_documentation(network: LoweredNetwork, source: str) -> tuple[str, ...]:

@@ -33,5 +33,5 @@ def _broken(line: str) -> str:
     margin = line[: -len(statement)]
     body = "\n    pass" if statement.endswith(":") else ""
     mode = black.Mode(target_versions={TargetVersion.PY311}, line_length=WIDTH - len(margin))
-    laid_out = black.format_str(statement + body, mode=mode).removesuffix(f"{body}\n").rstrip("\n")
+    laid_out = black.format_str(statement + body, mode=mode).removesuffix(f"{body}\n")
     return indent(laid_out, margin)

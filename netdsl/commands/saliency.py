@@ -119,9 +119,9 @@ def saliency(
         elif rank is not None:
             raise click.UsageError("--box is for detectors, and the network is none")
         else:
-            if position is not None and inspected.pixels is None:
-                raise click.UsageError("--position is for networks with a class for each pixel")
-            if position is not None and inspected.pixels is not None:
+            if position is not None:
+                if inspected.pixels is None:
+                    raise click.UsageError("--position is for networks with a class for each pixel")
                 inspected.pixels.choose(*position)
             explained = choose(inspected, pictures, number, predicted)
         write_maps(inspected, explained, Look(methods, layer, seed, maps_only), output)

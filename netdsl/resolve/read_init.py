@@ -222,8 +222,8 @@ def _base_help(base: nodes.Word) -> Help:
     family = "xavier" if name.lower().startswith("glorot") else name.lower()
     rules = [rule for rule in RULES if rule.startswith(family) and rule != "pytorch"]
     if rules and not nearest(name, INIT_BASES):
-        # A rule may need arguments.
-        return write(base.span, f"{{ conv {rules[0]}, linear {rules[0]} }}", safe=False)
+        complete = all(f.default is not MISSING for f in schema(RULES[rules[0]]))
+        return write(base.span, f"{{ conv {rules[0]}, linear {rules[0]} }}", safe=complete)
     return misspelt(base.span, INIT_BASES) or "write `init kaiming` or `init pytorch`"
 
 

@@ -117,7 +117,7 @@ class OpenedRun:
                 f"the data have no test images of their own: {taken} of {taken + left} are taken",
                 "to evaluate on all, move the classes into a folder `test`, with a folder `train` beside it",
             )
-        elif source.test_split_off and self.trained_on not in ("", found.fingerprint()):
+        elif source.test_split_off and self.trained_on != found.fingerprint():
             warn(
                 console,
                 "the images are not those of the training: some of the test may have been trained on",

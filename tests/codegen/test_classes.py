@@ -7,7 +7,7 @@ import torch
 
 import netdsl
 from netdsl.codegen.names import camel
-from tests.support.building import HEAD, SMALL, build
+from tests.support.building import build
 
 FILE = "network n{}\ninput 3x8x8\nclasses 4\n{}"
 
@@ -78,20 +78,3 @@ def test_labels_of_sections_and_stages_are_keys() -> None:
 def test_a_parameter_called_label_is_the_blocks() -> None:
     text = "block b(label) { conv(label, 3) }\nstage b(label=4)\nlayers { flatten, linear(classes) }"
     assert "self.stage1 = B(3, 4)" in build(FILE.format("", text)).source()
-
-
-def test_a_condition_compares_the_parameter_it_is_about() -> None:
-    code = build(
-        f"{SMALL}block b(out, stride=1) {{\n"
-        "  skip if same { conv(out, 3) }\n"
-        "  when stride == 1 { skip { relu } } else { maxpool(stride) }\n"
-        "}\nstem { b(3), b(3, stride=2) }\n" + HEAD
-    ).source("module")
-    assert "self.stride = stride\n" in code and "if self.stride == 1:" in code
-    assert "self.use_residual = in_channels == out\n" in code and "condition" not in code
-
-
-def test_docstrings_are_as_wide_as_the_code() -> None:
-    words = "word " * 40
-    code = build(f"# {words}\n{SMALL}stem {{ conv(4, 3) }}\n" + HEAD).source("module")
-    assert max(map(len, code.splitlines())) <= 88 and code.count("word") == 40

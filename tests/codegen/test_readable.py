@@ -37,11 +37,20 @@ def test_many_arguments_have_their_names() -> None:
 def test_conditions_compare_the_parameter() -> None:
     text = NET.format(
         "layers { b(1), b(2) }\n"
-        "block b(stride) {\n when stride == 1 { add { | conv(8, 3) | conv(8, 1) } }\n"
+        "block b(stride) {\n skip if same { conv(8, 3) }\n"
+        " when stride == 1 { add { | conv(8, 3) | conv(8, 1) } }\n"
         " else { conv(8, 3, stride) } }"
     )
     code = build(text).source()
-    assert "self.stride = stride" in code and "if self.stride == 1:" in code
+    assert "self.stride = stride\n" in code and "if self.stride == 1:" in code
+    assert "self.use_residual = " not in code and "if self.in_channels == 8 else" in code
+    assert "condition" not in code
+
+
+def test_a_condition_of_two_parameters_has_a_name() -> None:
+    text = NET.format("layers { b(8), b(8) }\nblock b(out) { skip if same { conv(out, 3) } }")
+    code = build(text).source()
+    assert "self.use_residual = in_channels == out\n" in code and "condition" not in code
 
 
 def test_rounding_that_changes_nothing_is_left_out() -> None:
@@ -51,7 +60,7 @@ def test_rounding_that_changes_nothing_is_left_out() -> None:
 
 
 def test_docstrings_of_classes_are_wrapped() -> None:
-    comment = "# " + "long words of a comment " * 8
-    code = build(NET.format("layers { b }\n" + comment + "\nblock b { conv(8, 3) }")).source()
+    comment = "# " + "long words of a comment " * 8 + "\n"
+    code = build(comment + NET.format("layers { b }\n" + comment + "block b { conv(8, 3) }")).source()
     assert all(len(line) <= WIDTH for line in code.splitlines())
-    assert "long words of a comment" in code
+    assert "long words of a comment" in code and code.count("words") == 16
