@@ -41,8 +41,8 @@ Which: TypeAlias = str
 class OpenedRun:
     """A run folder and the network that was trained in it; made by `open_run`.
 
-    `trained_on` is the fingerprint of its data, empty if other data are asked for; `dataset` are its data if
-    they are in memory already.
+    `trained_on` is the fingerprint of its data, empty if unknown; `renamed` is whether the data were named
+    anew; `dataset` are its data if they are in memory already.
     """
 
     folder: Path
@@ -51,6 +51,7 @@ class OpenedRun:
     settings: Mapping[str, str]
     rules: images.Rules = images.RULES
     trained_on: str = ""
+    renamed: bool = False
     dataset: data.Dataset | None = None
 
     @property
@@ -110,14 +111,16 @@ class OpenedRun:
                 f"`netdsl train MINE.net --weights {self.folder}` trains a new head",
             )
         found = divide(self.network, source)
-        if source.test_split_off and not self.trained_on:
+        if not source.test_split_off or self.trained_on in ("", found.fingerprint()):
+            return found
+        if self.renamed:
             taken, left = len(source.test), len(source.train)
             warn(
                 console,
                 f"the data have no test images of their own: {taken} of {taken + left} are taken",
                 "to evaluate on all, move the classes into a folder `test`, with a folder `train` beside it",
             )
-        elif source.test_split_off and self.trained_on != found.fingerprint():
+        else:
             warn(
                 console,
                 "the images are not those of the training: some of the test may have been trained on",
@@ -140,8 +143,10 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
         missing = folder / (RUN_FILE if settings is None else NETWORK_FILE)
         raise RunError(f"there is no {missing}", "name the folder of a run, such as runs/resnet32")
     network = CompiledNetwork(settings.compiled(text, overrides or {}))
-    trained_on = "" if "data" in (overrides or {}) else settings.data
-    return OpenedRun(folder, network, settings.style, settings.settings, settings.rules, trained_on)
+    renamed = "data" in (overrides or {})
+    return OpenedRun(
+        folder, network, settings.style, settings.settings, settings.rules, settings.data, renamed
+    )
 
 
 def read_data(
